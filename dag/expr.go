@@ -1,0 +1,630 @@
+package dag
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/checker/nature"
+	exprc "github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+	exprrt "github.com/expr-lang/expr/vm/runtime"
+)
+
+// This is the only file that knows the library. A text goes through it in five
+// steps: expr parses it; names are replaced by variables of ours, one each
+// (tasks.a.result is one), and functions by ours; expr checks the types;
+// operators and calls are replaced by functions that count and check; expr
+// makes bytecode. Its optimiser is left out: it folds what we check.
+
+// Bounds of an expression's text. The parser recurses, and a stack that
+// overflows ends the program.
+const (
+	maxExprBytes = 64 << 10
+	maxExprDepth = 200     // brackets within each other
+	maxExprList  = 1 << 22 // elements that one evaluation may put into lists
+)
+
+// language is expr, as workflows know it. It is used by one compiler.
+type language struct {
+	config *conf.Config
+	ours   map[string]function // functions by name
+}
+
+func newLanguage() *language {
+	l := &language{config: conf.CreateNew(), ours: make(map[string]function)}
+	l.config.WithEnv(types.Map{})
+	l.config.Optimize = false
+	for _, f := range functions() {
+		l.ours[f.name] = f
+		l.config.Functions[f.name] = &builtin.Function{Name: f.name, Types: signatures(f.types)}
+		l.hidden(f.name, f.call)
+	}
+	for _, f := range builtin.Builtins {
+		if _, ok := l.ours[f.Name]; !ok && !f.Predicate {
+			l.hidden(f.Name, counted(f))
+		}
+	}
+	for name, call := range operators {
+		l.hidden(name, call)
+	}
+	return l
+}
+
+// hidden registers what a call, or an operator, becomes after the type check:
+// a function that gets the evaluation's frame first. Its name can't be spelt.
+func (l *language) hidden(name string, call func(*frame, []any) (any, error)) {
+	name += "()"
+	l.config.Functions[name] = &builtin.Function{Name: name, Func: func(args ...any) (any, error) {
+		return call(args[0].(*frame), args[1:])
+	}}
+}
+
+// signatures are the types of pointers to functions.
+func signatures(fs []any) []reflect.Type {
+	ts := make([]reflect.Type, len(fs))
+	for i, f := range fs {
+		ts[i] = reflect.TypeOf(f).Elem()
+	}
+	return ts
+}
+
+// counted is a function of expr whose arguments' sizes are charged for.
+func counted(b *builtin.Function) func(*frame, []any) (any, error) {
+	return func(f *frame, args []any) (any, error) {
+		for _, a := range args {
+			if err := f.charge(size(a)); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case b.Fast != nil:
+			return b.Fast(args[0]), nil
+		case b.Func != nil:
+			return b.Func(args...)
+		}
+		v, n, err := b.Safe(args...)
+		if err == nil {
+			err = f.charge(int(n))
+		}
+		return v, err
+	}
+}
+
+// operators are what expr's own become.
+var operators = map[string]func(*frame, []any) (any, error){
+	"+": func(f *frame, a []any) (any, error) { return add(f, a[0], a[1], exprrt.Add) },
+	"-": func(_ *frame, a []any) (any, error) { return subtract(a[0], a[1], exprrt.Subtract) },
+	"*": func(_ *frame, a []any) (any, error) { return multiply(a[0], a[1], exprrt.Multiply) },
+	"/": func(_ *frame, a []any) (any, error) { return divide(a[0], a[1], exprrt.Divide) },
+	"%": func(_ *frame, a []any) (any, error) { return modulo(a[0], a[1], exprrt.Modulo) },
+	"negate": func(_ *frame, a []any) (any, error) {
+		return negate(a[0], exprrt.Negate)
+	},
+	"in": func(f *frame, a []any) (any, error) {
+		if err := f.charge(size(a[1])); err != nil {
+			return nil, err
+		}
+		return exprrt.In(a[0], a[1]), nil
+	},
+	"sum": func(f *frame, a []any) (any, error) { return sum(f, a[0], exprrt.Add) },
+	"loop": func(f *frame, a []any) (any, error) { // the list that a loop goes through
+		return a[0], loop(f, a[0], false)
+	},
+	"inner loop": func(f *frame, a []any) (any, error) {
+		return a[0], loop(f, a[0], true)
+	},
+}
+
+// code is the bytecode of one text.
+type code struct {
+	prog    *vm.Program
+	runners *sync.Pool
+}
+
+// runner is what one evaluation needs besides; kept, for they are costly.
+type runner struct{ env map[string]any }
+
+func newRunner() any { return &runner{env: make(map[string]any, 8)} }
+
+// run evaluates. Whatever the library does to bad values, panic included, is an
+// error.
+func (c *code) run(e *Expr, f *frame) (_ any, err error) {
+	r := c.runners.Get().(*runner)
+	defer func() {
+		clear(r.env)
+		c.runners.Put(r)
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	for i, v := range e.prog.vars {
+		if r.env[e.prog.keys[i]], err = f.load(v, e.uses.Tasks); err != nil {
+			return nil, err
+		}
+	}
+	// A VM of its own for each run: it never gives back what a loop within a
+	// loop has taken.
+	m := vm.VM{MemoryBudget: maxExprList}
+	out, err := m.Run(c.prog, r.env)
+	if err != nil {
+		return nil, evalError(err)
+	}
+	return out, nil
+}
+
+// evalError makes our error of expr's.
+func evalError(err error) error {
+	e, ok := errors.AsType[*file.Error](err)
+	if !ok {
+		return err
+	}
+	if e.Prev != nil {
+		if _, bug := errors.AsType[runtime.Error](e.Prev); !bug {
+			return e.Prev // of a function of ours
+		}
+	}
+	return reword(e.Message)
+}
+
+// compile makes code of the expression of an analysis, or reports what is
+// wrong with it.
+func (l *language) compile(a *analysis) (*code, valueType) {
+	src := a.t.s
+	tree, err := parser.ParseWithConfig(src, l.config)
+	if err != nil {
+		l.syntaxError(a, err)
+		return nil, anyValue
+	}
+	n := &namer{a: a, l: l, offset: runeOffsets(src)}
+	tree.Node = n.node(tree.Node)
+	if a.failed {
+		return nil, anyValue
+	}
+	for _, v := range a.vars {
+		l.declare(v, a.c.typ(v))
+	}
+	if _, err := checker.Check(tree, l.config); err != nil {
+		l.syntaxError(a, err)
+		return nil, anyValue
+	}
+	typ := typeOf(tree.Node.Type())
+	a.cond = condition(tree.Node, a)
+	frameKey := variable{kind: varCall}.key()
+	tree.Node = (&arranger{frame: frameKey}).node(tree.Node)
+	a.useFrame()
+	prog, err := exprc.Compile(tree, l.config)
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		a.fail(span{0, len(src)}, "%s", first)
+		return nil, anyValue
+	}
+	return &code{prog, a.c.runners}, typ
+}
+
+// syntaxError reports what the parser or the checker says.
+func (l *language) syntaxError(a *analysis, err error) {
+	at := span{0, len(a.t.s)}
+	msg := err.Error()
+	if e, ok := errors.AsType[*file.Error](err); ok {
+		o := runeOffsets(a.t.s)
+		at, msg = span{o(e.From), o(max(e.To, e.From+1))}, e.Message
+	}
+	a.fail(at, "%s", rewordSyntax(msg))
+}
+
+// runeOffsets maps places in characters, as expr counts, to bytes.
+func runeOffsets(s string) func(int) int {
+	if utf8.RuneCountInString(s) == len(s) {
+		return func(i int) int { return min(i, len(s)) }
+	}
+	at := make([]int, 0, len(s)+1)
+	for i := range s {
+		at = append(at, i)
+	}
+	at = append(at, len(s))
+	return func(i int) int { return at[min(i, len(at)-1)] }
+}
+
+// declare tells the checker of a variable.
+func (l *language) declare(v variable, t valueType) {
+	key := v.key()
+	if _, ok := l.config.Env.Fields[key]; ok {
+		return
+	}
+	var n nature.Nature
+	switch t {
+	case textValue:
+		n = nature.FromType(reflect.TypeFor[string]())
+	case intValue:
+		n = nature.FromType(reflect.TypeFor[int]())
+	case floatValue:
+		n = nature.FromType(reflect.TypeFor[float64]())
+	case boolValue:
+		n = nature.FromType(reflect.TypeFor[bool]())
+	case listValue:
+		n = nature.FromType(reflect.TypeFor[[]any]())
+	case mapValue:
+		n = nature.FromType(reflect.TypeFor[map[string]any]())
+	case timeValue:
+		n = nature.FromType(reflect.TypeFor[time.Time]())
+	}
+	l.config.Env.Fields[key] = n
+}
+
+// typeOf is what the checker found out.
+func typeOf(t reflect.Type) valueType {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return timeValue
+	case t.Kind() == reflect.Bool:
+		return boolValue
+	case t.Kind() == reflect.String:
+		return textValue
+	case t.Kind() == reflect.Int:
+		return intValue
+	case t.Kind() == reflect.Float64:
+		return floatValue
+	case t.Kind() == reflect.Slice:
+		return listValue
+	case t.Kind() == reflect.Map:
+		return mapValue
+	}
+	return anyValue
+}
+
+// children replaces each child of a node by what f makes of it.
+func children(n ast.Node, f func(ast.Node) ast.Node) {
+	all := func(ns []ast.Node) {
+		for i := range ns {
+			ns[i] = f(ns[i])
+		}
+	}
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		n.Node = f(n.Node)
+	case *ast.BinaryNode:
+		n.Left, n.Right = f(n.Left), f(n.Right)
+	case *ast.ChainNode:
+		n.Node = f(n.Node)
+	case *ast.MemberNode:
+		n.Node, n.Property = f(n.Node), f(n.Property)
+	case *ast.SliceNode:
+		n.Node = f(n.Node)
+		if n.From != nil {
+			n.From = f(n.From)
+		}
+		if n.To != nil {
+			n.To = f(n.To)
+		}
+	case *ast.CallNode:
+		n.Callee = f(n.Callee)
+		all(n.Arguments)
+	case *ast.BuiltinNode:
+		all(n.Arguments)
+	case *ast.PredicateNode:
+		n.Node = f(n.Node)
+	case *ast.VariableDeclaratorNode:
+		n.Value, n.Expr = f(n.Value), f(n.Expr)
+	case *ast.SequenceNode:
+		all(n.Nodes)
+	case *ast.ConditionalNode:
+		n.Cond, n.Exp1, n.Exp2 = f(n.Cond), f(n.Exp1), f(n.Exp2)
+	case *ast.ArrayNode:
+		all(n.Nodes)
+	case *ast.MapNode:
+		all(n.Pairs)
+	case *ast.PairNode:
+		n.Key, n.Value = f(n.Key), f(n.Value)
+	}
+}
+
+// namer replaces names by variables, and functions by ours.
+type namer struct {
+	a      *analysis
+	l      *language
+	lets   []string // variables of the expression's own, innermost last
+	offset func(int) int
+}
+
+// at is where a node stands, in bytes.
+func (n *namer) at(x ast.Node) span {
+	loc := x.Location()
+	return span{n.offset(loc.From), n.offset(loc.To)}
+}
+
+func (n *namer) node(x ast.Node) ast.Node {
+	switch x := x.(type) {
+	case *ast.IdentifierNode:
+		return n.chain(x, nil)
+	case *ast.MemberNode:
+		return n.member(x)
+	case *ast.CallNode:
+		return n.call(x)
+	case *ast.BuiltinNode:
+		children(x, n.node)
+		if x.Name == "now" {
+			if len(x.Arguments) > 0 {
+				n.a.fail(n.at(x), "now takes no argument; for another zone write now().In(timezone(\"Europe/Berlin\"))")
+			}
+			return n.variable(variable{kind: varNow}, x)
+		}
+		if _, ok := n.l.ours[x.Name]; ok { // written ::name()
+			c := &ast.CallNode{Callee: &ast.IdentifierNode{Value: x.Name}, Arguments: x.Arguments}
+			c.SetLocation(x.Location())
+			return c
+		}
+		return x
+	case *ast.VariableDeclaratorNode:
+		if slices.Contains(roots, x.Name) || slices.Contains(statusFns, x.Name) || x.Name == "null" {
+			n.a.fail(n.at(x), "%s is a name of the language; call the variable something else", x.Name)
+		}
+		x.Value = n.node(x.Value)
+		n.lets = append(n.lets, x.Name)
+		x.Expr = n.node(x.Expr)
+		n.lets = n.lets[:len(n.lets)-1]
+		return x
+	}
+	children(x, n.node)
+	return x
+}
+
+// variable stands for v in the place of x.
+func (n *namer) variable(v variable, x ast.Node) ast.Node {
+	n.a.use(v, n.at(x))
+	id := &ast.IdentifierNode{Value: v.key()}
+	id.SetLocation(x.Location())
+	return id
+}
+
+// member takes as many constant fields as a variable's name has.
+func (n *namer) member(x *ast.MemberNode) ast.Node {
+	var fields []*ast.MemberNode // from the inside
+	var base ast.Node = x
+	for {
+		m, ok := base.(*ast.MemberNode)
+		if !ok {
+			break
+		}
+		if _, ok := m.Property.(*ast.StringNode); !ok {
+			fields = nil
+		} else {
+			fields = append(fields, m)
+		}
+		base = m.Node
+	}
+	slices.Reverse(fields)
+	id, ok := base.(*ast.IdentifierNode)
+	if !ok || len(fields) == 0 || slices.Contains(n.lets, id.Value) {
+		children(x, n.node)
+		return x
+	}
+	if outer := fields[len(fields)-1]; outer != x {
+		// x is tasks.a.result[i].b: what is constant is inside.
+		children(x, n.node)
+		return x
+	}
+	return n.chain(id, fields)
+}
+
+// chain resolves a name and the constant fields behind it, innermost first.
+func (n *namer) chain(id *ast.IdentifierNode, fields []*ast.MemberNode) ast.Node {
+	var whole ast.Node = id
+	if len(fields) > 0 {
+		whole = fields[len(fields)-1]
+	}
+	switch {
+	case slices.Contains(n.lets, id.Value):
+		return whole
+	case id.Value == "null" && len(fields) == 0:
+		null := &ast.NilNode{}
+		null.SetLocation(id.Location())
+		return null
+	case !slices.Contains(roots, id.Value):
+		n.a.unknownName(link{id.Value, n.at(id)}, n.lets, n.l)
+		return whole
+	}
+	links := []link{{id.Value, n.at(id)}}
+	for _, f := range fields {
+		links = append(links, link{f.Property.(*ast.StringNode).Value, n.at(f.Property)})
+	}
+	v, used, ok := n.a.resolve(links)
+	if !ok {
+		return whole
+	}
+	ref := &ast.IdentifierNode{Value: n.a.vars[v].key()}
+	if used == 1 {
+		ref.SetLocation(id.Location())
+	} else {
+		ref.SetLocation(fields[used-2].Location())
+	}
+	if used-1 == len(fields) {
+		return ref
+	}
+	fields[used-1].Node = ref
+	return whole
+}
+
+// call allows functions by name, and those methods of times that depend on
+// nothing else. A function that is a value can't be called.
+func (n *namer) call(x *ast.CallNode) ast.Node {
+	for i := range x.Arguments {
+		x.Arguments[i] = n.node(x.Arguments[i])
+	}
+	switch c := x.Callee.(type) {
+	case *ast.MemberNode:
+		c.Node = n.node(c.Node)
+		if name, ok := c.Property.(*ast.StringNode); !ok || !slices.Contains(methods, name.Value) {
+			n.a.unknownMethod(link{fmt.Sprint(c.Property), n.at(c.Property)})
+		}
+		return x
+	case *ast.IdentifierNode:
+		if k := slices.Index(statusFns, c.Value); k >= 0 {
+			if len(x.Arguments) > 0 {
+				n.a.fail(n.at(x), "%s takes no arguments", c.Value)
+			}
+			n.a.allowed(useStatus, c.Value+"()", n.at(c))
+			return n.variable(variable{kind: varSuccess + varKind(k)}, x)
+		}
+		f, ok := n.l.ours[c.Value]
+		switch {
+		case !ok || slices.Contains(n.lets, c.Value):
+			n.a.unknownFunction(link{c.Value, n.at(c)}, n.l)
+		case f.files:
+			n.a.allowed(useFiles, c.Value+"()", n.at(c))
+		}
+		return x
+	}
+	n.a.fail(n.at(x), "only functions can be called, by their names")
+	return x
+}
+
+// names calls yield for each function that an expression may call.
+func (l *language) names(yield func(string) bool) {
+	all := slices.Clone(statusFns)
+	for _, b := range builtin.Builtins {
+		all = append(all, b.Name)
+	}
+	for n, f := range l.ours {
+		if f.files {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	slices.Values(all)(yield)
+}
+
+// arranger replaces, in a checked tree, operators and calls by functions that
+// count and check.
+type arranger struct {
+	frame string // the variable that functions get
+	loops int    // around the node
+}
+
+func (r *arranger) node(x ast.Node) ast.Node {
+	switch n := x.(type) {
+	case *ast.PredicateNode:
+		r.loops++
+		children(n, r.node)
+		r.loops--
+		return n
+	case *ast.BuiltinNode:
+		return r.builtin(n)
+	case *ast.CallNode:
+		children(n, r.node)
+		if c, ok := n.Callee.(*ast.IdentifierNode); ok {
+			return r.call(c.Value, n, n.Arguments...)
+		}
+		return n
+	case *ast.UnaryNode:
+		children(n, r.node)
+		if _, literal := n.Node.(*ast.IntegerNode); n.Operator == "-" && !literal {
+			return r.call("negate", n, n.Node)
+		}
+		return n
+	case *ast.BinaryNode:
+		children(n, r.node)
+		switch n.Operator {
+		case "+", "-", "*", "/", "%":
+			return r.call(n.Operator, n, n.Left, n.Right)
+		case "in":
+			if r.loops > 0 {
+				return r.call("in", n, n.Left, n.Right)
+			}
+		case "==", "!=":
+			// The check says int where first([]) gives nil: compare values, not types.
+			n.Left.SetNature(nature.Nature{})
+		}
+		return n
+	}
+	children(x, r.node)
+	return x
+}
+
+// builtin replaces a function of expr; those with a predicate stay, and get
+// their list looked at.
+func (r *arranger) builtin(n *ast.BuiltinNode) ast.Node {
+	children(n, r.node)
+	looping := len(n.Arguments) > 1 && isPredicate(n.Arguments[1])
+	if n.Name != "sum" && n.Name != "count" && !looping {
+		return r.call(n.Name, n, n.Arguments...)
+	}
+	loop := "loop"
+	if r.loops > 0 {
+		loop = "inner loop"
+	}
+	if n.Name != "sum" || looping {
+		n.Arguments[0] = r.call(loop, n.Arguments[0], n.Arguments[0])
+	}
+	if n.Name != "sum" {
+		return n
+	}
+	if !looping {
+		return r.call("sum", n, n.Arguments[0])
+	}
+	each := &ast.BuiltinNode{Name: "map", Arguments: n.Arguments}
+	each.SetLocation(n.Location())
+	return r.call("sum", n, each)
+}
+
+func isPredicate(n ast.Node) bool {
+	_, ok := n.(*ast.PredicateNode)
+	return ok
+}
+
+// call is a call of a hidden function in the place of x, whose type it has.
+func (r *arranger) call(name string, x ast.Node, args ...ast.Node) ast.Node {
+	frame := &ast.IdentifierNode{Value: r.frame}
+	frame.SetLocation(x.Location())
+	callee := &ast.IdentifierNode{Value: name + "()"}
+	callee.SetLocation(x.Location())
+	c := &ast.CallNode{Callee: callee, Arguments: append([]ast.Node{frame}, args...)}
+	c.SetLocation(x.Location())
+	c.SetNature(*x.Nature())
+	return c
+}
+
+// condition makes of a checked tree what is needed to tell whether it can be
+// true.
+func condition(x ast.Node, a *analysis) cond {
+	switch n := x.(type) {
+	case *ast.BoolNode:
+		return cond{op: condConst, value: n.Value}
+	case *ast.StringNode:
+		return cond{op: condConst, value: n.Value}
+	case *ast.NilNode:
+		return cond{op: condConst}
+	case *ast.IdentifierNode:
+		if i := slices.IndexFunc(a.vars, func(v variable) bool { return v.key() == n.Value }); i >= 0 {
+			return cond{op: condVar, v: a.vars[i], at: a.mentions[slices.IndexFunc(a.mentions, func(m mention) bool { return m.v == i })].at}
+		}
+	case *ast.UnaryNode:
+		if n.Operator == "!" || n.Operator == "not" {
+			return cond{op: condNot, args: []cond{condition(n.Node, a)}}
+		}
+	case *ast.BinaryNode:
+		if op, ok := condOps[n.Operator]; ok {
+			return cond{op: op, args: []cond{condition(n.Left, a), condition(n.Right, a)}}
+		}
+	case *ast.ArrayNode:
+		l := cond{op: condList}
+		for _, e := range n.Nodes {
+			l.args = append(l.args, condition(e, a))
+		}
+		return l
+	}
+	return cond{}
+}

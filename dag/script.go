@@ -1,0 +1,4 @@
+package dag
+
+// Script is a shell script.
+type Script struct{ Text string }

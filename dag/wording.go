@@ -1,0 +1,139 @@
+package dag
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// taskStatuses are the names of all statuses of a task.
+func taskStatuses() []string { return statusNames[:] }
+
+// checkCondition warns of a status that no task ever has, and notes whether an
+// `if` can be true.
+func (a *analysis) checkCondition(p *program) {
+	a.cond.statuses(func(at span, s string) {
+		known := taskStatuses()
+		if !slices.Contains(known, s) && !a.quiet {
+			a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: max(1, at.to-at.from), Warning: true,
+				Message: fmt.Sprintf("no status is ever %q%s; there are %s", s, a.c.didYouMean(s, slices.Values(known)), enumerate(known))})
+		}
+	})
+	if a.place != inIf || a.cond.op == condUnknown {
+		return
+	}
+	p.never = !a.cond.eval([]string{Succeeded.String()}).beTrue
+	p.neverFailed = !a.cond.eval([]string{Succeeded.String(), Failed.String()}).beTrue
+}
+
+// unknownName reports a name that means nothing.
+func (a *analysis) unknownName(l link, lets []string, lang *language) {
+	name := l.name
+	hint := ""
+	_, param := a.c.params[name]
+	_, task := a.c.ids[name]
+	switch {
+	case name == "$env":
+		a.fail(l.span, "$env: the environment as a whole can't be named; name what you need of it")
+		return
+	case slices.Contains(slices.Collect(lang.names), name):
+		hint = fmt.Sprintf("; to call the function write %s(…)", name)
+	case a.task != nil && slices.Contains(names(a.task.Inputs), name):
+		hint = fmt.Sprintf("; did you mean inputs.%s?", name)
+	case param:
+		hint = fmt.Sprintf("; did you mean params.%s?", name)
+	case a.c.secrets[name]:
+		hint = fmt.Sprintf("; did you mean secrets.%s?", name)
+	case task:
+		hint = fmt.Sprintf("; did you mean tasks.%s.result?", name)
+	default:
+		known := slices.Concat(lets, roots, []string{"true", "false", "null"})
+		hint = a.c.didYouMean(name, slices.Values(known))
+	}
+	a.fail(l.span, "%s: no such name%s", name, hint)
+}
+
+// unknownFunction reports a call of what is no function.
+func (a *analysis) unknownFunction(l link, lang *language) {
+	a.fail(l.span, "%s: no such function%s", l.name, a.c.didYouMean(l.name, lang.names))
+}
+
+// unknownMethod reports a call of a method that expressions may not call.
+func (a *analysis) unknownMethod(l link) {
+	a.fail(l.span, "%s: no such method%s; only times and durations have any", strings.Trim(l.name, `"`),
+		a.c.didYouMean(l.name, slices.Values(methods)))
+}
+
+// Types as expr's messages call them, and as ours do. Longer ones first.
+var typeWords = strings.NewReplacer(
+	"map[interface {}]interface {}", "map",
+	"map[interface {}][]interface {}", "map",
+	"map[string]interface {}", "map",
+	"[]interface {}", "list",
+	"[]string", "list",
+	"[]int", "list",
+	"interface {}", "any value",
+	"time.Time", "time",
+	"time.Duration", "duration",
+	"<nil>", "null",
+	"float64", "number",
+	"string", "text",
+	"unknown", "any value",
+)
+
+// tokenMessage is how expr's parser shows a token.
+var tokenMessage = regexp.MustCompile(`unexpected token (\w+)(?:\((".*")\))?`)
+
+// rewordSyntax makes a message of expr's parser or checker one of ours.
+func rewordSyntax(msg string) string {
+	if m := tokenMessage.FindStringSubmatch(msg); m != nil {
+		switch {
+		case m[1] == "EOF":
+			return "the expression ends too early"
+		case m[2] == `"="`:
+			return `unexpected "="; to compare, write ==`
+		case m[2] != "":
+			return "unexpected " + m[2]
+		}
+	}
+	if strings.HasPrefix(msg, "bad number syntax") || strings.HasPrefix(msg, "invalid ") && strings.Contains(msg, "literal") {
+		return "a number that is not one, or beyond 64 bits"
+	}
+	return typeWords.Replace(msg)
+}
+
+// What expr says of bad values while it evaluates.
+var (
+	noField     = regexp.MustCompile(`^cannot (?:fetch|get) (.*) from (.*)$`)
+	noTypeMatch = regexp.MustCompile(`^interface conversion: .* is ([^,]+), not (\S+)$`)
+	noMapKey    = regexp.MustCompile(`value of type (\S+) (?:is )?not assignable to type string`)
+)
+
+// reword makes an error of expr's evaluation one of ours.
+func reword(msg string) error {
+	if m := noField.FindStringSubmatch(msg); m != nil {
+		if m[2] == "<nil>" {
+			return nullField(m[1])
+		}
+		return fmt.Errorf("%s has no field %s", typeWords.Replace(m[2]), m[1])
+	}
+	if m := noTypeMatch.FindStringSubmatch(msg); m != nil {
+		return fmt.Errorf("%s is wanted, and this is %s", typeWords.Replace(m[2]), typeWords.Replace(m[1]))
+	}
+	if m := noMapKey.FindStringSubmatch(msg); m != nil {
+		return fmt.Errorf("keys of maps are text, and this is %s", typeWords.Replace(m[1]))
+	}
+	switch {
+	case msg == "memory budget exceeded":
+		return errWork
+	case strings.Contains(msg, "index out of range"), strings.Contains(msg, "hash of unhashable"):
+		return errors.New(typeWords.Replace(strings.TrimPrefix(msg, "runtime error: ")))
+	}
+	return errors.New(typeWords.Replace(strings.TrimPrefix(msg, "reflect: ")))
+}
+
+// sortedKeys are the keys of m, in order.
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,8 @@
+package dag
+
+import "gopkg.in/yaml.v3"
+
+const (
+	listKind = yaml.SequenceNode
+	mapKind  = yaml.MappingNode
+)
