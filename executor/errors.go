@@ -1,0 +1,83 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Errors to compare with errors.Is.
+var (
+	// ErrShutdown: the pool takes no more tasks, or ended this one.
+	ErrShutdown = errors.New("executor: pool is shut down")
+	// ErrBrokenPool: the pool can't run anything any more. See BrokenError.
+	ErrBrokenPool = errors.New("executor: pool is broken")
+	// ErrQueueFull: the queue has reached its limit, and rejects.
+	ErrQueueFull = errors.New("executor: queue is full")
+	// ErrSaturated: more tasks than MaxBlocked would wait at once.
+	ErrSaturated = errors.New("executor: too many tasks wait")
+)
+
+// BrokenError says what broke a pool, or the worker that ran one task. It Is
+// ErrBrokenPool only if the pool as a whole is broken, and Is the cause.
+type BrokenError struct {
+	Pool, Worker, Task string
+	PID                int       // of a worker process
+	ExitCode           int       // of a worker process; -1 if a signal ended it
+	Signal             os.Signal // that ended a worker process
+	OOM                bool      // it ran out of memory
+	MaxRSS             int64     // bytes
+	StderrTail         string    // the end of what it wrote
+	Cause              error
+
+	pool bool // the pool itself is broken
+}
+
+// Error implements error.
+func (e *BrokenError) Error() string {
+	what, name := "worker", e.Worker
+	if e.pool {
+		what, name = "pool", e.Pool
+	}
+	return fmt.Sprintf("executor: %s %s is broken: %v", what, name, e.Cause)
+}
+
+// Is reports whether target is ErrBrokenPool and the pool itself is broken.
+func (e *BrokenError) Is(target error) bool { return e.pool && target == ErrBrokenPool }
+
+// Unwrap returns the cause.
+func (e *BrokenError) Unwrap() error { return e.Cause }
+
+// ShutdownError says that the context ended a Shutdown before the tasks did. It
+// Is both ctx.Err() and context.Cause(ctx).
+type ShutdownError struct {
+	Running []string // names of the tasks that have started and not returned
+
+	pool    string
+	waiting int // tasks that have not started
+	causes  []error
+}
+
+func newShutdownError(ctx context.Context, p *pool) *ShutdownError {
+	running, waiting := p.unfinished()
+	return &ShutdownError{
+		Running: running, pool: p.name, waiting: waiting,
+		causes: []error{ctx.Err(), context.Cause(ctx)},
+	}
+}
+
+// Error implements error.
+func (e *ShutdownError) Error() string {
+	const most = 5
+	names := e.Running
+	if len(names) > most {
+		names = append(append([]string(nil), names[:most]...), "…")
+	}
+	return fmt.Sprintf("executor: shutdown of %s: %d tasks still run (%s), %d not started",
+		e.pool, len(e.Running), strings.Join(names, ", "), e.waiting)
+}
+
+// Unwrap returns what ended the wait.
+func (e *ShutdownError) Unwrap() []error { return e.causes }

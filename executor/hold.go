@@ -1,0 +1,97 @@
+package executor
+
+import (
+	"context"
+	"sync/atomic"
+
+	"flow/futures"
+	"flow/internal/task"
+)
+
+// hold keeps a task back until its inputs are done.
+type hold struct {
+	w       *work
+	inputs  []*task.Node
+	watches []task.Watch
+	left    atomic.Int32 // inputs not done, and one for the registering itself
+	stop    atomic.Pointer[func() bool]
+}
+
+// hold accepts a task that is not ready.
+func (p *pool) hold(ctx context.Context, w *work, o *taskOptions) {
+	h := &hold{w: w, inputs: make([]*task.Node, len(o.after)), watches: make([]task.Watch, len(o.after))}
+	for i, f := range o.after {
+		h.inputs[i] = futures.NodeOf(f)
+	}
+	p.mu.Lock()
+	if err := p.admit(w); err != nil {
+		p.mu.Unlock()
+		w.refuse(err)
+		return
+	}
+	w.hold = h
+	w.phase = holding
+	p.held.pushBack(w)
+	p.mu.Unlock()
+
+	// Nobody can wait for the task yet, so it can't close a circle here.
+	w.node.WaitFor(false, h.inputs...)
+	if !o.detach && ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { w.node.Cancel(task.CancelledBy(context.Cause(ctx))) })
+		h.stop.Store(&stop)
+	}
+	h.left.Store(int32(len(h.inputs)) + 1)
+	for i, n := range h.inputs {
+		watch := &h.watches[i]
+		watch.To, watch.Index = h, i
+		if !n.Watch(watch) {
+			h.Notify(watch)
+		}
+	}
+	h.countDown()
+}
+
+// Notify takes the news that an input is done.
+func (h *hold) Notify(watch *task.Watch) {
+	input := h.inputs[watch.Index]
+	if err := input.Err(); err != nil {
+		h.w.node.Fail(&futures.TaskError{Task: input.Name(), Err: err})
+		h.w.pool.forget(h.w, true)
+	}
+	h.countDown()
+}
+
+// countDown lets the task go when all inputs are done.
+func (h *hold) countDown() {
+	if h.left.Add(-1) == 0 {
+		h.w.pool.ready(h.w)
+	}
+}
+
+// ready moves a held task on to where it can start.
+func (p *pool) ready(w *work) {
+	w.hold.release()
+	w.node.WaitFor(false)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.phase != holding {
+		return
+	}
+	p.held.remove(w)
+	if p.free(w) {
+		p.start(w)
+		return
+	}
+	w.phase = queued
+	p.queue.push(w)
+}
+
+// release ends what the hold listens to. It may be called more than once.
+func (h *hold) release() {
+	if stop := h.stop.Load(); stop != nil {
+		(*stop)()
+	}
+	for i, n := range h.inputs {
+		n.Unwatch(&h.watches[i])
+	}
+}

@@ -1,0 +1,228 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"flow/internal/task"
+)
+
+// phase is where the pool has a task. Guarded by the pool's lock.
+type phase uint8
+
+const (
+	fresh   phase = iota // not accepted yet
+	holding              // in pool.held: its inputs are not done
+	queued               // in pool.queue
+	placed               // at a worker, with places
+	away                 // at a worker; gave its places back to wait
+	back                 // in pool.regain: the wait is over, it wants its places again
+	stray                // at a worker; its timeout has passed
+	gone                 // the pool is done with it
+)
+
+// work is the pool's side of a task. It implements task.Host.
+type work struct {
+	pool       *pool // nil: not accepted
+	node       *task.Node
+	job        runner
+	prev, next *work // in list
+	list       *list
+	number     uint64
+	priority   int
+	weight     int
+	timeout    time.Duration // 0: none
+	waits      int           // how many goroutines of it wait with its place given back
+	phase      phase
+	hold       *hold
+	room       chan struct{}   // closed when its Submit may return
+	granted    chan struct{}   // closed when it has its places again
+	values     context.Context // of the worker that runs it
+}
+
+// Name implements task.Host.
+func (w *work) Name() string {
+	if w.pool == nil {
+		return "task"
+	}
+	return fmt.Sprintf("%s#%d", w.pool.name, w.number)
+}
+
+// Value implements task.Host.
+func (w *work) Value(key any) any {
+	if w.values == nil {
+		return nil
+	}
+	return w.values.Value(key)
+}
+
+// Leave implements task.Host. What waits for a task that is queued here hands its
+// places to that one, and to no other: starting others could close new circles.
+func (w *work) Leave(target *task.Node) error {
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch w.phase {
+	case away:
+		w.waits++
+		return nil
+	case back: // another goroutine of the task waits for its places: it has none now
+		p.forgo(w)
+		w.phase = away
+		w.waits++
+		return nil
+	case placed:
+	default:
+		return nil
+	}
+	if p.blocked >= p.options.maxBlocked {
+		return fmt.Errorf("%w: %s has %d that do", ErrSaturated, p.name, p.blocked)
+	}
+	w.phase = away
+	w.waits++
+	p.blocked++
+	p.displace(w)
+	if target != nil {
+		p.handOver(target)
+	}
+	p.spill()
+	return nil
+}
+
+// handOver starts target ahead of everything else, if it is queued here.
+func (p *pool) handOver(target *task.Node) {
+	t, ok := target.Host().(*work)
+	if !ok || t.pool != p || t.phase != queued {
+		return
+	}
+	if p.fits(t) {
+		p.unqueue(t)
+		p.start(t)
+		return
+	}
+	// It weighs more than what was given back: it is the next.
+	p.queue.remove(t)
+	p.queue.pushUrgent(t)
+}
+
+// Return implements task.Host.
+func (w *work) Return(ctx context.Context) {
+	p := w.pool
+	p.mu.Lock()
+	if w.phase != away {
+		p.mu.Unlock()
+		return
+	}
+	if w.waits--; w.waits > 0 {
+		p.mu.Unlock()
+		return
+	}
+	if ctx.Err() != nil || len(p.regain) == 0 && p.fits(w) {
+		p.blocked--
+		p.place(w)
+		p.mu.Unlock()
+		return
+	}
+	w.phase = back
+	granted := make(chan struct{})
+	w.granted = granted
+	p.regain = append(p.regain, w)
+	p.mu.Unlock()
+
+	select {
+	case <-granted:
+	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if w.granted == granted {
+			p.forgo(w)
+			p.blocked--
+			p.place(w)
+		}
+	}
+}
+
+// forgo takes a task out of those that want their places back and lets its
+// goroutine go on.
+func (p *pool) forgo(w *work) {
+	i := slices.Index(p.regain, w)
+	p.regain = slices.Delete(p.regain, i, i+1)
+	close(w.granted)
+	w.granted = nil
+}
+
+// Dropped implements task.Host: the future was cancelled before the task started.
+func (w *work) Dropped() {
+	if w.pool != nil {
+		w.pool.forget(w, false)
+	}
+}
+
+// forget removes a task that has not started and never will.
+func (p *pool) forget(w *work, failed bool) {
+	p.mu.Lock()
+	switch w.phase {
+	case holding:
+		p.held.remove(w)
+	case queued:
+		p.unqueue(w)
+		p.spill() // what was behind it may be lighter
+	default:
+		p.mu.Unlock()
+		return
+	}
+	w.phase = gone
+	if failed {
+		p.failed++
+	}
+	p.checkEnded()
+	p.mu.Unlock()
+	w.drop()
+}
+
+// drop forgets what a task refers to.
+func (w *work) drop() {
+	w.job.drop()
+	if w.hold != nil {
+		w.hold.release()
+	}
+}
+
+// refuse settles a task that the pool does not take.
+func (w *work) refuse(err error) {
+	w.node.Fail(err)
+	w.drop()
+}
+
+// expire ends a task whose time is up, and its place with it.
+func (w *work) expire() {
+	err := w.overtime()
+	if w.node.Fail(err).Done() {
+		return
+	}
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch w.phase {
+	case placed:
+		p.displace(w)
+	case away:
+		p.blocked--
+	case back:
+		p.forgo(w)
+		p.blocked--
+	default:
+		return
+	}
+	w.phase = stray
+	p.strays++
+	p.failed++
+	p.spill()
+}
+
+func (w *work) overtime() error {
+	return fmt.Errorf("executor: task %q ran longer than its timeout of %s: %w",
+		w.node.Name(), w.timeout, context.DeadlineExceeded)
+}
