@@ -1,7 +1,13 @@
 package dag
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -10,8 +16,169 @@ import (
 // library, so its successor is one import away.
 type node = yaml.Node
 
+// The kinds and styles of nodes that other files ask for.
+const (
+	scalarKind = yaml.ScalarNode
+	mapKind    = yaml.MappingNode
+	listKind   = yaml.SequenceNode
+	aliasKind  = yaml.AliasNode
+
+	singleQuoted = yaml.SingleQuotedStyle
+	doubleQuoted = yaml.DoubleQuotedStyle
+	literalBlock = yaml.LiteralStyle
+	foldedBlock  = yaml.FoldedStyle
+	flowStyle    = yaml.FlowStyle
+	taggedStyle  = yaml.TaggedStyle
+)
+
 // quoted are the styles in which a scalar is text whatever it looks like.
-const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+const quoted = singleQuoted | doubleQuoted | literalBlock | foldedBlock
+
+// maxFile bounds a workflow file, in bytes.
+const maxFile = 16 << 20
+
+// Load reads and parses one workflow file. Findings are as [Parse] returns
+// them; the error tells of a file that can't be read at all.
+func Load(path string) (*Workflow, []Diagnostic, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("dag: load: %w", err)
+	}
+	defer f.Close()
+	var b strings.Builder
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		b.Grow(int(min(info.Size(), maxFile)) + 1)
+	}
+	if _, err := io.Copy(&b, io.LimitReader(f, maxFile+1)); err != nil {
+		return nil, nil, fmt.Errorf("dag: load: %w", err)
+	}
+	w, found := parse(path, b.String())
+	return w, found, nil
+}
+
+// Parse reads a workflow from the text of a file. File is the name that stands
+// in findings; its folder is what relative paths start from, its base the
+// workflow's name where the text gives none.
+//
+// It returns all findings, by place, not the first one only. With an error
+// among them the workflow is nil; warnings alone leave it whole. Nothing of src
+// is kept but what stands in findings and in the workflow. Time and memory are
+// linear in the size of the text, and aliases are expanded within a bound.
+func Parse(file string, src []byte) (*Workflow, []Diagnostic) {
+	return parse(file, string(src))
+}
+
+func parse(file, text string) (*Workflow, []Diagnostic) {
+	if len(text) > maxFile {
+		return nil, []Diagnostic{{File: file, Message: fmt.Sprintf(
+			"the file has more than %d MiB; split it, or read its data at run time", maxFile>>20)}}
+	}
+	src := newSource(file, strings.TrimPrefix(text, "\ufeff"))
+	if !src.checkEncoding() {
+		return nil, src.findings()
+	}
+	root := src.tree()
+	if root == nil {
+		return nil, src.findings()
+	}
+	w := &Workflow{File: file, Dir: filepath.Dir(file)}
+	d := &decoder{src: src, w: w}
+	d.workflow(root)
+	if src.failed() {
+		return nil, src.findings()
+	}
+	return w, src.findings()
+}
+
+// tree parses the text into nodes without aliases, merge keys and foreign tags;
+// nil where that is not to be had.
+//
+// The library stops at its first error. Where the cause is one of YAML's traps,
+// which are mended by quotes, the text is mended in memory and parsed again, so
+// that the findings behind it are found too.
+func (s *source) tree() *node {
+	text := s.text
+	for range maxMended {
+		root, err := s.document(text)
+		if err == nil {
+			if root == nil {
+				s.errorAt(Pos{1, 1}, 1, "the file is empty: a workflow has at least `tasks`")
+				return nil
+			}
+			r := &resolver{src: s}
+			return r.root(root)
+		}
+		mended, ok := s.syntaxError(text, err)
+		if !ok {
+			return nil
+		}
+		text = mended
+	}
+	return nil
+}
+
+// document parses the first document and looks that there is no second one.
+func (s *source) document(text string) (root *node, err error) {
+	defer func() {
+		// The library panics on some inputs that its own recover doesn't know.
+		if r := recover(); r != nil {
+			root, err = nil, fmt.Errorf("yaml: the parser failed: %v", r)
+		}
+	}()
+	dec := yaml.NewDecoder(strings.NewReader(text))
+	var doc, second node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if len(doc.Content) != 1 {
+		return nil, nil
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		s.errorAt(s.secondDocument(doc.Content[0], second.Line), 3, "a second document begins here; a file holds one workflow: use a file for each")
+	}
+	return doc.Content[0], nil
+}
+
+// secondDocument finds the `---` between two documents.
+func (s *source) secondDocument(first *node, line int) Pos {
+	for n := first.Line + 1; n <= len(s.lines); n++ {
+		if strings.HasPrefix(s.line(n), "---") {
+			return Pos{n, 1}
+		}
+	}
+	return Pos{max(line, 1), 1}
+}
+
+// consumed is how far the library reads before it fails: within a few
+// characters of the place that its messages don't name (they have a line, often
+// that of where a block began, and no column). The text is handed to it
+// character by character.
+func consumed(text string) int {
+	r := &dripping{text: text}
+	func() {
+		defer func() { _ = recover() }()
+		var doc node
+		_ = yaml.NewDecoder(r).Decode(&doc)
+	}()
+	return r.at
+}
+
+type dripping struct {
+	text string
+	at   int
+}
+
+func (r *dripping) Read(p []byte) (int, error) {
+	if r.at >= len(r.text) {
+		return 0, io.EOF
+	}
+	p[0] = r.text[r.at]
+	r.at++
+	return 1, nil
+}
 
 // scalarValue is what a scalar stands for: of unquoted ones null, true, false
 // and decimal numbers are those (int where whole, else float64), everything
@@ -41,6 +208,19 @@ func scalarValue(n *node) any {
 		}
 	}
 	return n.Value
+}
+
+// isWide reports whether s is a decimal number that no int or float64 holds.
+func isWide(s string) bool {
+	switch numberKind(s) {
+	case wholeNumber:
+		_, err := strconv.Atoi(s)
+		return err != nil
+	case fraction:
+		_, err := strconv.ParseFloat(s, 64)
+		return err != nil
+	}
+	return false
 }
 
 type numberShape uint8

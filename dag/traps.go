@@ -1,0 +1,289 @@
+package dag
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// trap is something in a line that YAML reads otherwise than people do.
+type trap struct {
+	from, to int // bytes of the line
+	above    int // 0, or how many lines further up (negative) it is
+	message  string
+	mended   string // the line put right; "": can't be
+}
+
+// findTrap looks at a line near a syntax error for what may have caused it:
+// a value without quotes that needs them, mostly.
+func findTrap(line string) (trap, bool) {
+	blank := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	if at := strings.IndexByte(blank, '\t'); at >= 0 {
+		return trap{from: at, to: at + 1, message: "a tab can't indent YAML; use spaces"}, true
+	}
+	at, key, value := splitLine(line)
+	if value == "" {
+		return trap{}, false
+	}
+	v := stripComment(value)
+	whole := func(message string) (trap, bool) {
+		fixed := quoteYAML(v)
+		if key != "" {
+			message += ": " + shorten(key+": "+fixed, 70)
+		} else {
+			message += ": " + shorten(fixed, 70)
+		}
+		return trap{from: at, to: at + len(v), message: message, mended: line[:at] + fixed + line[at+len(v):]}, true
+	}
+	switch c := v[0]; c {
+	case '@', '`', '%', '!', '*', '&':
+		if c == '&' && len(v) > 1 && v[1] != ' ' && v[1] != '&' {
+			return trap{}, false
+		}
+		return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
+	case '|', '>':
+		if strings.Trim(v[1:], "+-0123456789") != "" {
+			return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
+		}
+	case '"', '\'':
+		return quoteTrap(line, at, v)
+	case '{', '[':
+		if t, ok := flowTrap(line, at, v); ok {
+			return t, true
+		}
+		if end := flowEnd(v); end > 0 && end < len(v) {
+			return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
+		}
+	case '-', '?':
+		if len(v) > 1 && v[1] == ' ' {
+			return whole(fmt.Sprintf("a text that begins with %q needs quotes", v[:2]))
+		}
+	}
+	if strings.IndexByte("{[\"'", v[0]) < 0 && (strings.Contains(v, ": ") || strings.HasSuffix(v, ":") && key != "") {
+		return whole(`a text with ": " in it needs quotes`)
+	}
+	return trap{}, false
+}
+
+// splitLine finds the value in a line: behind `- `, behind `key: `. At is where
+// it begins; value keeps what follows it, comments included.
+func splitLine(line string) (at int, key, value string) {
+	skip := func() {
+		for at < len(line) && line[at] == ' ' {
+			at++
+		}
+	}
+	skip()
+	for strings.HasPrefix(line[at:], "- ") {
+		at += 2
+		skip()
+	}
+	rest := line[at:]
+	if rest == "" || rest[0] == '#' || rest[0] == '{' || rest[0] == '[' {
+		return at, "", rest
+	}
+	end := 0
+	if rest[0] == '"' || rest[0] == '\'' {
+		if end = closingQuote(rest); end == 0 {
+			return at, "", rest
+		}
+	}
+	colon := strings.Index(rest[end:], ": ")
+	if colon < 0 {
+		if strings.HasSuffix(rest, ":") {
+			return at + len(rest), rest[:len(rest)-1], ""
+		}
+		return at, "", rest
+	}
+	if end > 0 && colon > 0 {
+		return at, "", rest
+	}
+	key = rest[:end+colon]
+	at += end + colon + 2
+	skip()
+	return at, key, strings.TrimRight(line[at:], " \t")
+}
+
+// stripComment takes off a ` # comment` that no quote holds.
+func stripComment(v string) string {
+	if v[0] != '"' && v[0] != '\'' {
+		if i := strings.Index(v, " #"); i > 0 {
+			v = v[:i]
+		}
+	}
+	return strings.TrimRight(v, " \t")
+}
+
+// quoteTrap looks at a value that begins with a quote.
+func quoteTrap(line string, at int, v string) (trap, bool) {
+	end := closingQuote(v)
+	if end == 0 {
+		return trap{from: at, to: at + len(v), message: fmt.Sprintf("the quote %c is never closed", v[0]),
+			mended: line[:at] + v + v[:1]}, true
+	}
+	if rest := strings.TrimLeft(v[end:], " "); rest == "" || rest[0] == '#' || rest[0] == ':' || rest[0] == ',' {
+		if bad := badEscape(v[:end]); bad >= 0 {
+			return trap{from: at + bad, to: at + min(bad+2, len(v)), message: "in double quotes a backslash begins an escape, and there is no " + v[bad:bad+2] + "; write two of them, or use single quotes",
+				mended: line[:at] + strings.ReplaceAll(v, `\`, `\\`)}, true
+		}
+		return trap{}, false
+	}
+	fixed := quoteYAML(v)
+	return trap{from: at + end, to: at + len(v), message: "text goes on behind the closing quote; put all of it in quotes: " + shorten(fixed, 70),
+		mended: line[:at] + fixed}, true
+}
+
+// badEscape returns where in a double-quoted scalar a backslash begins no
+// escape of YAML, or -1.
+func badEscape(v string) int {
+	if v[0] != '"' {
+		return -1
+	}
+	for i := 1; i+1 < len(v); i++ {
+		if v[i] != '\\' {
+			continue
+		}
+		if strings.IndexByte("0abt\tnvfre \"'/\\N_LPxuU", v[i+1]) < 0 {
+			return i
+		}
+		i++
+	}
+	return -1
+}
+
+// flowTrap looks into { } and [ ] for a value that needs quotes there.
+func flowTrap(line string, at int, v string) (trap, bool) {
+	start := true // a value may begin here
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '"' || c == '\'':
+			if !start {
+				continue
+			}
+			end := closingQuote(v[i:])
+			if end == 0 {
+				return trap{from: at + i, to: at + len(v), message: fmt.Sprintf("the quote %c is never closed", c)}, true
+			}
+			i += end - 1
+			start = false
+		case c == '{' || c == '[' || c == ',':
+			start = !strings.HasPrefix(v[i:], "{{")
+			if strings.HasPrefix(v[i:], "{{") {
+				return flowQuote(line, at, v, i)
+			}
+		case c == ':' && i+1 < len(v) && v[i+1] == ' ':
+			start = true
+		case c == ' ':
+		case strings.HasPrefix(v[i:], "${{"):
+			return flowQuote(line, at, v, i)
+		case start && strings.IndexByte("@`%*!", c) >= 0:
+			return flowQuote(line, at, v, i)
+		default:
+			start = false
+		}
+	}
+	return trap{}, false
+}
+
+// flowQuote puts quotes around the value at i of a flow map or list.
+func flowQuote(line string, at int, v string, i int) (trap, bool) {
+	from := i
+	for from > 0 && strings.IndexByte("{[,", v[from-1]) < 0 && !strings.HasSuffix(v[:from], ": ") {
+		from--
+	}
+	from += len(v[from:]) - len(strings.TrimLeft(v[from:], " "))
+	end := from
+	for end < len(v) && strings.IndexByte(",}]", v[end]) < 0 {
+		if strings.HasPrefix(v[end:], "{{") {
+			close := strings.Index(v[end:], "}}")
+			if close < 0 {
+				return trap{from: at + from, to: at + len(v), message: "${{ is never closed by }}"}, true
+			}
+			end += close + 2
+			continue
+		}
+		end++
+	}
+	value := strings.TrimRight(v[from:end], " ")
+	fixed := quoteYAML(value)
+	message := fmt.Sprintf("inside of %c a text that begins with %c needs quotes: %s", v[0], value[0], shorten(fixed, 60))
+	if strings.Contains(value, "{{") {
+		message = fmt.Sprintf("inside of %c an expression needs quotes: %s", v[0], shorten(fixed, 60))
+	}
+	return trap{from: at + from, to: at + from + len(value), message: message,
+		mended: line[:at] + v[:from] + fixed + v[from+len(value):]}, true
+}
+
+// flowEnd returns where the { } or [ ] that v begins with is closed, or 0.
+func flowEnd(v string) int {
+	depth := 0
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '"', '\'':
+			end := closingQuote(v[i:])
+			if end == 0 {
+				return 0
+			}
+			i += end - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// quoteYAML writes a text as a quoted scalar, in the quotes that it has not.
+func quoteYAML(v string) string {
+	if !strings.ContainsAny(v, `"\`) {
+		return `"` + v + `"`
+	}
+	return "'" + strings.ReplaceAll(v, "'", "''") + "'"
+}
+
+// shorten cuts a text for a message.
+func shorten(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}
+
+// foreignTag reports a tag, most often an expression that begins with `!`.
+func (r *resolver) foreignTag(n *node) {
+	p := Pos{n.Line, n.Column}
+	line := r.src.line(p.Line)
+	rest := r.src.text[r.src.offset(p):]
+	rest, _, _ = strings.Cut(rest, "\n")
+	rest = strings.TrimRight(rest, "\r ")
+	if n.Kind == scalarKind && !strings.HasPrefix(rest, "!!") {
+		if at, key, _ := splitLine(line); key != "" && strings.HasPrefix(line[at:], rest) {
+			v := stripComment(rest)
+			n.Value = v // as it was meant
+			r.src.errorAt(p, utf8.RuneCountInString(v), "a text that begins with ! needs quotes, else it is a YAML tag: %s", shorten(key+": "+quoteYAML(v), 70))
+			r.src.mute(p.Line)
+			return
+		}
+	}
+	tag, _, _ := strings.Cut(rest, " ")
+	if !strings.HasPrefix(tag, "!") { // behind an anchor
+		tag = n.Tag
+	}
+	r.src.errorAt(p, utf8.RuneCountInString(tag), "tag %s has no meaning here; leave it out, or quote the text", tag)
+}
+
+// tagFits reports whether a scalar is written as its explicit tag says.
+func tagFits(tag, value string) bool {
+	switch tag {
+	case "!!int":
+		return numberKind(value) == wholeNumber
+	case "!!float":
+		return numberKind(value) != noNumber
+	case "!!bool":
+		return value == "true" || value == "false"
+	}
+	return value == "" || value == "~" || value == "null"
+}
