@@ -30,7 +30,7 @@ func (m *Machine) admit(e *Event) error {
 		if e.Reason != dag.ReasonUser && e.Reason != dag.ReasonReplace {
 			return fmt.Errorf("%w: nobody cancels for the reason %q", ErrIllegal, e.Reason)
 		}
-		if m.cancelled != dag.NoReason {
+		if m.cancelled != dag.NoReason && !e.Kill {
 			return ErrStale
 		}
 		return nil

@@ -83,6 +83,42 @@ func (m *Machine) closeTasks(reason dag.Reason) {
 	}
 }
 
+// cancel handles CancelRequested.
+func (m *Machine) cancel(reason dag.Reason, kill bool) {
+	if m.cancelled == dag.NoReason {
+		m.cancelled = reason
+	}
+	m.closeTasks(reason)
+	if !kill {
+		return
+	}
+	// Whatever has not ended has now. Dependents need not hear of it: each is
+	// ended here itself.
+	for i := range m.nodes {
+		n := &m.nodes[i]
+		if n.fan != nil {
+			for k := range n.fan.slots {
+				m.killSlot(int32(i), int32(k), &n.fan.slots[k], &n.fan.outs[k])
+			}
+		}
+		m.killSlot(int32(i), -1, &n.slot, &m.outs[i])
+	}
+	m.work = m.work[:0]
+	m.finish(nil, nil)
+}
+
+func (m *Machine) killSlot(i, instance int32, s *slot, o *dag.Outcome) {
+	if s.phase == done {
+		return
+	}
+	if s.phase == ready || s.phase == running || s.phase == stopping {
+		m.emit(Command{Kind: StopAttempt, Cause: m.cancelled, Task: i, Instance: max(0, instance), Attempt: s.attempt})
+	}
+	s.phase, s.held = done, nil
+	o.Status, o.Reason, o.Ended, o.Err = dag.Cancelled, m.cancelled, m.now, nil
+	m.emit(Command{Kind: TaskEnded, Task: i, Instance: instance})
+}
+
 func (m *Machine) closeTask(i int32) {
 	f := m.nodes[i].fan
 	if f == nil {

@@ -55,6 +55,9 @@ type Event struct {
 	EngineLost bool
 	// Reason, of CancelRequested: dag.ReasonUser or dag.ReasonReplace.
 	Reason dag.Reason
+	// Kill, of CancelRequested: at once, without waiting for anything, and
+	// without `finally`. It may follow a CancelRequested without it.
+	Kill bool
 }
 
 // Start is everything that a run knows from outside: what Started records, so

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"flow/dag"
@@ -194,6 +195,19 @@ func expand(f *dag.Fan, s *dag.Scope) (any, error) {
 	return append(combos, include...), nil
 }
 
+// CountInstances tells how many instances a fan-out has in a scope.
+func CountInstances(f *dag.Fan, s *dag.Scope) (int, error) {
+	items, err := expand(f, s)
+	if err != nil {
+		return 0, err
+	}
+	fan, err := newFan(items)
+	if err != nil {
+		return 0, err
+	}
+	return len(fan.items), nil
+}
+
 // times is the product of combinations and one more list, which varies fastest.
 func times(combos []any, name string, list []any) []any {
 	out := make([]any, 0, len(combos)*len(list))
@@ -210,7 +224,7 @@ func times(combos []any, name string, list []any) []any {
 // matches reports whether a combination has all values of an entry of exclude.
 func matches(combo, pattern map[string]any) bool {
 	for k, v := range pattern {
-		if w, ok := combo[k]; !ok || !dag.Equal(v, w) {
+		if w, ok := combo[k]; !ok || !reflect.DeepEqual(v, w) {
 			return false
 		}
 	}

@@ -131,8 +131,7 @@ func (m *Machine) Apply(e Event) ([]Command, error) {
 	case Evaluated:
 		m.evaluated(&e)
 	case CancelRequested:
-		m.cancelled = e.Reason
-		m.closeTasks(e.Reason)
+		m.cancel(e.Reason, e.Kill)
 	}
 	m.settle()
 	return m.cmds, nil

@@ -1,0 +1,220 @@
+// Package engine runs workflows on this machine: it is the local driver of the
+// machine in internal/run, on real executors, and the door for Go programs that
+// embed flow.
+//
+//	workflow, findings, err := dag.Load("weather.yaml")
+//	…
+//	plan, err := dag.NewPlan(workflow)
+//	…
+//	e := engine.New()
+//	defer e.Close()
+//	r, err := e.Start(plan, engine.Options{})
+//	…
+//	summary, err := r.Wait(ctx)
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"flow/dag"
+	"flow/executor"
+	"flow/internal/action"
+	"flow/internal/run"
+)
+
+// DefaultThreads is the number of places of an executor of kind thread that
+// does not say how many it has.
+const DefaultThreads = 64
+
+// Engine runs workflows. Its pools hold across its runs: the built-in
+// executors `default` and `thread` are shared by all workflows, one that a file
+// defines belongs to the workflow of that name. It is safe for concurrent use.
+type Engine struct {
+	workers int
+	environ []string
+
+	mu     sync.Mutex
+	disp   *run.Dispatcher
+	pools  map[string]*executor.Pool
+	runs   map[*run.Queue]*Run
+	closed bool
+}
+
+// Option changes what New makes.
+type Option func(*settings)
+
+type settings struct {
+	jobs, workers int
+	environ       []string
+}
+
+// Jobs limits how many attempts are at work at once, in all pools together.
+// Below 1 there is no limit but those of the pools.
+func Jobs(n int) Option { return func(s *settings) { s.jobs = n } }
+
+// Workers sets the size of every pool, whatever the files say. Below 1 the
+// files decide.
+func Workers(n int) Option { return func(s *settings) { s.workers = n } }
+
+// Environ sets what commands inherit, in place of the program's environment.
+func Environ(environ []string) Option { return func(s *settings) { s.environ = environ } }
+
+// New returns an engine without runs. Close ends it.
+func New(opts ...Option) *Engine {
+	s := settings{environ: os.Environ()}
+	for _, o := range opts {
+		o(&s)
+	}
+	return &Engine{
+		workers: s.workers,
+		environ: s.environ,
+		disp:    run.NewDispatcher(s.jobs, 0),
+		pools:   make(map[string]*executor.Pool),
+		runs:    make(map[*run.Queue]*Run),
+	}
+}
+
+// ErrClosed answers Start on an engine that was closed.
+var ErrClosed = errors.New("engine: closed")
+
+// Close kills what still runs and waits until nothing of it is left.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	runs := make([]*Run, 0, len(e.runs))
+	for _, r := range e.runs {
+		runs = append(runs, r)
+	}
+	e.mu.Unlock()
+	for _, r := range runs {
+		r.Kill()
+		<-r.done
+	}
+	var errs []error
+	for _, p := range e.pools {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// poolOf names the pool of an executor: a file's own is not another's.
+func poolOf(w *dag.Workflow, x *dag.Executor) string {
+	if x.Pos == (dag.Pos{}) {
+		return x.Name
+	}
+	return w.Name + "/" + x.Name
+}
+
+// addPools makes the pools that a workflow's tasks name and that are not there
+// yet. It is called with the lock held.
+func (e *Engine) addPools(w *dag.Workflow) error {
+	for _, t := range w.Tasks {
+		if t.Executor == "" {
+			continue
+		}
+		x, ok := w.Executor(t.Executor)
+		if !ok {
+			return fmt.Errorf("engine: task %s: there is no executor %q", t.ID, t.Executor)
+		}
+		name := poolOf(w, x)
+		if e.pools[name] != nil {
+			continue
+		}
+		size := e.size(x)
+		p, err := executor.NewPool(executor.MaxWorkers(size), executor.NamePrefix(name))
+		if err != nil {
+			return fmt.Errorf("engine: executor %s: %w", x.Name, err)
+		}
+		if err := e.disp.AddPool(name, size); err != nil {
+			return errors.Join(err, p.Close())
+		}
+		e.pools[name] = p
+	}
+	return nil
+}
+
+func (e *Engine) size(x *dag.Executor) int {
+	switch {
+	case e.workers > 0:
+		return e.workers
+	case x.Workers > 0:
+		return x.Workers
+	case x.Process:
+		return runtime.NumCPU()
+	}
+	return DefaultThreads
+}
+
+// dispatch gives back places, queues what is ready, and hands out the places
+// that are free: those of run r are returned, those of others go to their
+// inboxes.
+func (e *Engine) dispatch(r *Run, released []run.Ticket, ready []run.Command) ([]run.Ticket, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range released {
+		e.disp.Release(t)
+	}
+	for _, c := range ready {
+		if err := r.queue.Enqueue(c, r.poolName[c.Task]); err != nil {
+			return nil, err
+		}
+	}
+	var mine []run.Ticket
+	for {
+		t, ok := e.disp.Next()
+		if !ok {
+			return mine, nil
+		}
+		if t.Run == r.queue {
+			mine = append(mine, t)
+			continue
+		}
+		e.runs[t.Run].in.put(message{ticket: &t, granted: true})
+	}
+}
+
+// forget removes a run that has ended and hands its places on.
+func (e *Engine) forget(r *Run) {
+	e.mu.Lock()
+	e.disp.Remove(r.queue)
+	delete(e.runs, r.queue)
+	e.mu.Unlock()
+}
+
+// Check tells what a workflow needs that this build can't do yet, a finding for
+// each place. A workflow with findings is refused by Start.
+func Check(w *dag.Workflow) []dag.Diagnostic {
+	var found []dag.Diagnostic
+	add := func(at dag.Pos, format string, args ...any) {
+		found = append(found, dag.Diagnostic{File: w.File, Pos: at, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, s := range w.Secrets {
+		add(s.Pos, "secret %s: secrets can't be used by this build yet", s.Name)
+	}
+	for _, t := range w.Tasks {
+		if _, err := action.For(t, true); err != nil {
+			add(t.Pos, "task %s: %v", t.ID, err)
+		}
+		if t.Cache != nil {
+			add(t.Pos, "task %s: `cache` can't be used by this build yet", t.ID)
+		}
+	}
+	return found
+}
+
+// Wait is Start and Wait in one, for programs that run one workflow. When ctx
+// ends the run is cancelled in order, and Wait still waits for its end.
+func (e *Engine) Run(ctx context.Context, plan *dag.Plan, o Options) (*Summary, error) {
+	r, err := e.Start(plan, o)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, r.Cancel)
+	defer stop()
+	return r.Wait(context.WithoutCancel(ctx))
+}

@@ -1,0 +1,264 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"flow/dag"
+	"flow/executor"
+	"flow/futures"
+	"flow/internal/action"
+	"flow/internal/run"
+)
+
+// loop owns the run's state. It takes everything that has come as one batch,
+// applies it, and then hands out places once: a thousand short tasks cost a few
+// rounds, and a lone one waits for nobody.
+func (r *Run) loop(start *run.Start) {
+	defer close(r.done)
+	r.err = r.drive(start)
+	r.engine.forget(r)
+	r.summary = r.m.Summary()
+	r.err = errors.Join(r.err, r.clean())
+}
+
+func (r *Run) drive(start *run.Start) error {
+	defer r.kill()
+	if err := r.apply(run.Event{Kind: run.Started, Start: start}); err != nil {
+		return err
+	}
+	var batch []message
+	for {
+		if err := r.handOut(); err != nil {
+			return errors.Join(err, r.abandon())
+		}
+		if r.m.Result().Status != run.RunRunning && len(r.working) == 0 {
+			return nil
+		}
+		select {
+		case <-r.in.signal:
+			batch = r.in.take(batch)
+		case <-r.timers.clock.C:
+			batch = batch[:0]
+		}
+		for _, e := range r.timers.due(time.Now()) {
+			batch = append(batch, message{event: e})
+		}
+		for i := range batch {
+			if err := r.handle(&batch[i]); err != nil {
+				return errors.Join(err, r.abandon())
+			}
+		}
+	}
+}
+
+// abandon kills what is at work after an error of the engine itself, and waits
+// for it.
+func (r *Run) abandon() error {
+	r.kill()
+	for _, w := range r.working {
+		w.future.Abort(errKilled)
+		_, _ = w.future.Result(context.Background()) // it was killed: how it ended does not matter
+		r.released = append(r.released, w.ticket)
+	}
+	_, err := r.engine.dispatch(r, r.released, nil)
+	return err
+}
+
+// handle takes one message.
+func (r *Run) handle(m *message) error {
+	if m.granted {
+		return r.start(*m.ticket)
+	}
+	e := m.event
+	if m.ticket != nil {
+		at := place{e.Task, e.Instance}
+		r.attemptNews(&e, r.working[at])
+		delete(r.working, at)
+		r.released = append(r.released, *m.ticket)
+	}
+	err := r.apply(e)
+	if errors.Is(err, run.ErrStale) {
+		return nil // a timer whose cause is gone, an attempt that was stopped
+	}
+	return err
+}
+
+// apply gives an event to the machine and carries its commands out.
+func (r *Run) apply(e run.Event) error {
+	e.Time = r.clock()
+	commands, err := r.m.Apply(e)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	switch e.Kind {
+	case run.Started:
+		r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+	case run.AttemptStarted:
+		n := r.about(AttemptStarted, e.Task, e.Instance)
+		n.Attempt = int(e.Attempt)
+		r.news(n)
+	}
+	for i := range commands {
+		r.carryOut(&commands[i])
+	}
+	return nil
+}
+
+// clock is the time, which never goes back, even where the wall clock does.
+func (r *Run) clock() time.Time {
+	if now := time.Now(); now.After(r.now) {
+		r.now = now
+	}
+	return r.now
+}
+
+func (r *Run) carryOut(c *run.Command) {
+	switch c.Kind {
+	case run.StartAttempt:
+		r.ready = append(r.ready, *c)
+		if c.Attempt == 1 {
+			r.news(r.about(TaskReady, c.Task, c.Instance))
+		}
+	case run.StopAttempt:
+		if w := r.working[place{c.Task, c.Instance}]; w != nil {
+			w.future.Abort(errStopped)
+		}
+	case run.SetTimer:
+		r.timers.set(*c)
+	case run.Evaluate:
+		ev := c.Evaluation
+		go func() { r.in.put(message{event: ev.Do(r.host)}) }()
+	case run.TaskEnded:
+		r.taskNews(c)
+	case run.RetryScheduled:
+		n := r.about(RetryScheduled, c.Task, c.Instance)
+		n.Attempt, n.At = int(c.Attempt), run.Time{Time: c.At.In(r.zone)}
+		r.news(n)
+	case run.Finish:
+		res := r.m.Result()
+		r.news(Event{Type: RunEnded, Run: r.ID, Workflow: r.plan.Workflow.Name,
+			Status: res.Status.String(), Reason: res.Reason.String(), Message: res.Message})
+		if len(r.working) > 0 { // it was killed
+			r.kill()
+		}
+	}
+}
+
+func (r *Run) taskNews(c *run.Command) {
+	n := r.about(TaskEnded, c.Task, c.Instance)
+	if c.Instance < 0 {
+		n.outcome(r.m.Outcome(int(c.Task)))
+	} else {
+		n.outcome(&r.m.Instances(int(c.Task))[c.Instance])
+	}
+	r.news(n)
+}
+
+// handOut gives the batch's places back and begins what gets one.
+func (r *Run) handOut() error {
+	for len(r.ready) > 0 || len(r.released) > 0 {
+		mine, err := r.engine.dispatch(r, r.released, r.ready)
+		r.released, r.ready = r.released[:0], r.ready[:0]
+		if err != nil {
+			return err
+		}
+		for _, t := range mine {
+			if err := r.start(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var (
+	errStopped = errors.New("stopped")
+	errKilled  = errors.New("killed")
+)
+
+// start begins an attempt that has got its place. One that was stopped while it
+// was queued gives the place back.
+func (r *Run) start(t run.Ticket) error {
+	err := r.apply(run.Event{Kind: run.AttemptStarted, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt})
+	if errors.Is(err, run.ErrStale) {
+		r.released = append(r.released, t)
+		return nil
+	}
+	if err == nil {
+		r.begin(t)
+	}
+	return err
+}
+
+// begin submits an attempt to its executor.
+func (r *Run) begin(t run.Ticket) {
+	task := r.plan.Nodes[t.Task].Task
+	scope := r.m.Scope(t.Task, t.Instance)
+	scope.Host = r.host
+	a := &action.Attempt{Task: task, Scope: scope, Run: r.shared, Instance: -1, Number: int(t.Attempt)}
+	if r.m.Instances(int(t.Task)) != nil {
+		a.Instance = int(t.Instance)
+	}
+	last := &tail{}
+	piece := Output{Task: task.ID, Instance: a.Instance, Attempt: a.Number}
+	a.Stdout = r.stream(last, piece)
+	piece.Stderr = true
+	a.Stderr = r.stream(last, piece)
+	do := r.actions[t.Task]
+	f := executor.Submit(r.ctx, r.engine.pools[r.poolName[t.Task]], func(ctx context.Context) (action.Outcome, error) {
+		return r.attempt(ctx, do, a), nil
+	}, executor.Name(task.ID))
+	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, tail: last}
+	f.OnDone(func(f *futures.Future[action.Outcome]) {
+		out, err, _ := f.TryResult()
+		if err != nil {
+			out = action.Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}}
+		}
+		r.in.put(message{ticket: &t, event: run.Event{
+			Kind: run.AttemptEnded, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt,
+			Value: out.Value, Failure: out.Failure, ExitCode: int32(out.ExitCode),
+		}})
+	})
+}
+
+// attempt does the work, on the executor's goroutine.
+func (r *Run) attempt(ctx context.Context, do action.Action, a *action.Attempt) action.Outcome {
+	if d := a.Task.Timeout; d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, action.ErrTimeout)
+		defer cancel()
+	}
+	out := do.Do(ctx, a)
+	if out.Failure != nil {
+		return out
+	}
+	v, err := r.host.keep(out.Value)
+	if err != nil {
+		out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "the result can't be kept: " + err.Error(), ExitCode: out.ExitCode}
+		return out
+	}
+	out.Value = v
+	return out
+}
+
+// attemptNews tells how an attempt ended.
+func (r *Run) attemptNews(e *run.Event, w *working) {
+	if r.watch == nil {
+		return
+	}
+	n := r.about(AttemptEnded, e.Task, e.Instance)
+	n.Attempt = int(e.Attempt)
+	n.Status = dag.Succeeded.String()
+	if f := e.Failure; f != nil {
+		n.Status, n.Reason, n.Message = dag.Failed.String(), f.Reason.String(), f.Message
+		n.Tail = w.tail.String()
+	}
+	if e.ExitCode >= 0 {
+		c := int(e.ExitCode)
+		n.ExitCode = &c
+	}
+	r.news(n)
+}

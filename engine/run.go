@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"flow/dag"
+	"flow/futures"
+	"flow/internal/action"
+	"flow/internal/run"
+)
+
+// Options say what a run is to do. The zero value runs everything, with the
+// defaults of the file's params.
+type Options struct {
+	Params map[string]any // as text, which is read by the declared types, or typed
+	Only   []string       // ids: these tasks and what they depend on
+	// Watch is called with each event, in order, from one goroutine. It must not
+	// block for long: the run waits.
+	Watch func(Event)
+	// Output is called with what attempts print, as it comes, from many
+	// goroutines. The bytes are good only during the call.
+	Output func(o Output)
+}
+
+// Output is a piece of what an attempt prints.
+type Output struct {
+	Task     string
+	Instance int // -1: the task is no fan-out
+	Attempt  int
+	Stderr   bool
+	Text     []byte
+}
+
+// Summary is how a run ended, or how it stands.
+type Summary = run.Summary
+
+// Run is one run of a workflow.
+type Run struct {
+	ID string
+
+	engine *Engine
+	plan   *dag.Plan
+	m      *run.Machine
+	queue  *run.Queue
+	in     *inbox
+	timers *timers
+	host   *host
+	shared *action.Run
+	zone   *time.Location
+	watch  func(Event)
+	output func(Output)
+	seq    int64
+	now    time.Time // of the last event; see clock
+
+	poolName []string        // by task
+	actions  []action.Action // by task
+	ready    []run.Command   // to be queued at the end of the batch
+	released []run.Ticket    // to be given back at the end of the batch
+	working  map[place]*working
+
+	ctx     context.Context // ends when the run is killed
+	kill    context.CancelFunc
+	done    chan struct{}
+	summary *Summary
+	err     error
+}
+
+// place is a task, or an instance of a fan-out, by index.
+type place struct{ task, instance int32 }
+
+// working is an attempt at work.
+type working struct {
+	future *futures.Future[action.Outcome]
+	ticket run.Ticket
+	tail   *tail
+}
+
+// Start begins a run. What is wrong with the params or the selection is an
+// error, and nothing has begun; so is a workflow for which Check has findings.
+func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
+	w := plan.Workflow
+	if found := Check(w); len(found) > 0 {
+		errs := make([]error, len(found))
+		for i, f := range found {
+			errs[i] = fmt.Errorf("%s:%d:%d: %s", f.File, f.Pos.Line, f.Pos.Col, f.Message)
+		}
+		return nil, errors.Join(errs...)
+	}
+	start, err := NewStart(plan, o, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{
+		ID: start.Run.ID, engine: e, plan: plan, m: run.New(plan), in: newInbox(), timers: newTimers(),
+		zone: start.Run.StartedAt.Location(), watch: o.Watch, output: o.Output,
+		working: make(map[place]*working), done: make(chan struct{}),
+	}
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	if err := e.admit(r); err != nil {
+		return nil, errors.Join(err, r.clean())
+	}
+	r.ctx, r.kill = context.WithCancel(context.Background())
+	go r.loop(start)
+	return r, nil
+}
+
+// NewStart returns what a run of a plan would begin with at that moment: its
+// params read and checked, its selection closed over dependencies.
+func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
+	w := plan.Workflow
+	now = now.Truncate(time.Millisecond).In(w.Zone())
+	info := dag.RunInfo{
+		ID: ulid.Make().String(), Workflow: w.Name, Trigger: "manual", StartedAt: now,
+		IntervalStart: w.LastTime(now), IntervalEnd: now, Attempt: 1,
+	}
+	params, err := w.ReadParams(o.Params, &dag.Scope{Workflow: w, Run: &info})
+	if err != nil {
+		return nil, err
+	}
+	only, err := plan.Closure(o.Only)
+	if err != nil {
+		return nil, err
+	}
+	return &run.Start{Version: run.Version, Run: info, Params: params, Only: only}, nil
+}
+
+// admit makes room for the run in the engine.
+func (e *Engine) admit(r *Run) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	if err := e.addPools(r.plan.Workflow); err != nil {
+		return err
+	}
+	r.queue = e.disp.Add()
+	e.runs[r.queue] = r
+	return nil
+}
+
+// prepare makes the run's folder and looks its tasks' actions and pools up.
+func (r *Run) prepare() error {
+	w := r.plan.Workflow
+	dir, err := os.MkdirTemp("", "flow-run-")
+	if err != nil {
+		return fmt.Errorf("engine: no folder for the run: %w", err)
+	}
+	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w)}
+	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
+	err = errors.Join(
+		os.Mkdir(filepath.Join(dir, "work"), 0o700),
+		os.WriteFile(filepath.Join(dir, action.NoInputs), []byte("{}\n"), 0o600),
+	)
+	r.poolName = make([]string, len(w.Tasks))
+	r.actions = make([]action.Action, len(w.Tasks))
+	for i, t := range w.Tasks {
+		x, ok := w.Executor(t.Executor)
+		if ok {
+			r.poolName[i] = poolOf(w, x)
+		}
+		a, err := action.For(t, ok && x.Process)
+		if err != nil {
+			return errors.Join(err, r.clean())
+		}
+		r.actions[i] = a
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("engine: no folder for the run: %w", err), r.clean())
+	}
+	return nil
+}
+
+// clean removes the run's folder.
+func (r *Run) clean() error { return os.RemoveAll(r.shared.Dir) }
+
+// Cancel asks the run to end in order: what runs is stopped, what has not begun
+// is not started, `finally` runs. It returns at once.
+func (r *Run) Cancel() {
+	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser}})
+}
+
+// Kill ends the run at once: processes get SIGKILL, `finally` does not run. It
+// returns at once.
+func (r *Run) Kill() {
+	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser, Kill: true}})
+}
+
+// Done is closed when the run has ended and nothing of it is left.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
+// Wait returns the summary when the run has ended. When ctx ends first its
+// error is returned; the run goes on. An error beside a summary tells of
+// something that went wrong in the engine itself.
+func (r *Run) Wait(ctx context.Context) (*Summary, error) {
+	select {
+	case <-r.done:
+		return r.summary, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// stream is where an attempt's output goes: to its tail and to whoever listens.
+func (r *Run) stream(t *tail, o Output) io.Writer {
+	if r.output == nil {
+		return t
+	}
+	return listener{tail: t, to: r.output, piece: o}
+}
+
+type listener struct {
+	tail  *tail
+	to    func(Output)
+	piece Output
+}
+
+func (l listener) Write(p []byte) (int, error) {
+	o := l.piece
+	o.Text = p
+	l.to(o)
+	return l.tail.Write(p)
+}

@@ -1,0 +1,85 @@
+// Package action does what a task says: run, exec, expr. There is one file for
+// each kind behind one small interface; what commands have in common, their
+// surroundings and their results, has files of its own.
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"flow/dag"
+	"flow/executor"
+)
+
+// Action does one attempt of a task. It returns when nothing of the attempt is
+// left, and soon after ctx has ended (a command has its grace). Implementations
+// are stateless and safe for concurrent use.
+type Action interface {
+	Do(ctx context.Context, a *Attempt) Outcome
+}
+
+// Attempt is what an action is given.
+type Attempt struct {
+	Task     *dag.Task
+	Scope    *dag.Scope // with a Host; owned by the attempt
+	Run      *Run
+	Instance int // of a fan-out, from 0; -1: the task is none
+	Number   int // from 1
+
+	// Stdout and Stderr take what a command prints, as it comes. They are called
+	// from one goroutine each, and must not block for long.
+	Stdout, Stderr io.Writer
+}
+
+// Run is what the attempts of one run share. It is read only.
+type Run struct {
+	ID      string
+	Dir     string   // absolute: the run's folder, for the files of attempts; its folder `work` is $FLOW_DIR
+	Environ []string // what commands inherit: each name once (see Environ)
+	Start   Starter
+	Kill    <-chan struct{} // closed when whatever runs is to be killed at once
+}
+
+// Starter runs one child process to its end, with all that it leaves behind;
+// *executor.Launcher is one.
+type Starter interface {
+	Run(ctx context.Context, c *executor.Child) (executor.Exit, error)
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	Value    any          // a plain value
+	ExitCode int          // of the attempt's process: 128+n after signal n; -1: there was none
+	Failure  *dag.Failure // nil: it succeeded
+}
+
+// ErrTimeout is the cause with which an attempt's ctx ends when its `timeout`
+// has passed. Any other cause means that somebody wanted it to end.
+var ErrTimeout = errors.New("timeout")
+
+// For returns the action of a task. process says whether its executor is of
+// kind process. It is an error where this build has no such action.
+func For(t *dag.Task, process bool) (Action, error) {
+	switch t.Action.(type) {
+	case dag.Run:
+		if process {
+			return script{}, nil
+		}
+		return interpreted{}, nil
+	case dag.Exec:
+		return program{}, nil
+	case dag.Compute:
+		return compute{}, nil
+	}
+	return nil, fmt.Errorf("`%s` can't be run by this build yet", t.Action.Kind())
+}
+
+// failed is the outcome of an attempt that failed without a process.
+func failed(r dag.Reason, format string, args ...any) Outcome {
+	return Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: r, Message: fmt.Sprintf(format, args...), ExitCode: -1}}
+}
+
+// invalid is the outcome of an attempt whose expressions could not be evaluated.
+func invalid(err error) Outcome { return failed(dag.ReasonInvalid, "%v", err) }

@@ -1,0 +1,215 @@
+package action
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"flow/dag"
+	"flow/executor"
+)
+
+// program is `exec`: one program, without a shell.
+type program struct{}
+
+func (program) Do(ctx context.Context, a *Attempt) Outcome {
+	s, err := a.surround(nil)
+	if err != nil {
+		return invalid(err)
+	}
+	defer s.clear()
+	argv, err := arguments(a.Task.Action.(dag.Exec).Argv, a.Scope)
+	if err != nil {
+		return invalid(err)
+	}
+	return a.process(ctx, s, argv)
+}
+
+// arguments evaluates the words of `exec`.
+func arguments(words []*dag.Value, s *dag.Scope) ([]string, error) {
+	argv := make([]string, len(words))
+	for k, w := range words {
+		v, err := w.Eval(s)
+		if err != nil {
+			return nil, err
+		}
+		argv[k] = dag.Text(v)
+		if strings.IndexByte(argv[k], 0) >= 0 {
+			return nil, fmt.Errorf("exec: argument %d has a NUL byte, which no argument can hold", k)
+		}
+		if len(argv[k])+1 > maxVariable {
+			return nil, tooLarge(fmt.Sprintf("exec: argument %d", k), len(argv[k]))
+		}
+	}
+	if argv[0] == "" {
+		return nil, errors.New("exec: the program's name is empty")
+	}
+	return argv, nil
+}
+
+// script is `run` on an executor of kind process: a real shell.
+type script struct{}
+
+// defaultShell runs scripts that don't name another.
+var defaultShell = []string{"sh", "-eu"}
+
+func (script) Do(ctx context.Context, a *Attempt) Outcome {
+	sc := a.Task.Action.(dag.Run).Script
+	s, err := a.surround(sc.Vars)
+	if err != nil {
+		return invalid(err)
+	}
+	defer s.clear()
+	shell := a.Task.Shell
+	if len(shell) == 0 {
+		shell = defaultShell
+	}
+	argv := append(append([]string(nil), shell...), "-c", sc.Text)
+	if len(sc.Text)+1 > maxVariable {
+		// The kernel takes no argument of that size: from a file, then.
+		name := s.resultFile + ".sh"
+		if err := os.WriteFile(name, []byte(sc.Text), 0o600); err != nil {
+			return failed(dag.ReasonError, "the script can't be written to %s: %v", name, err)
+		}
+		defer os.Remove(name)
+		argv = append(argv[:len(shell)], name)
+	}
+	return a.process(ctx, s, argv)
+}
+
+// process runs a command and makes its result.
+func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) Outcome {
+	in, err := a.stdin()
+	if err != nil {
+		return invalid(err)
+	}
+	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
+	stderr := &lastLine{to: a.Stderr}
+	l := a.Task.Limits
+	exit, err := a.Run.Start.Run(ctx, &executor.Child{
+		Path: located(argv[0], s.dir), Args: argv[1:], Env: s.env, Dir: s.dir,
+		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: l.OpenFiles, Processes: l.Processes},
+	})
+	if o, over := a.interrupted(ctx, exit.Code, err); over {
+		return o
+	}
+	if err != nil {
+		return notRun(err, argv[0])
+	}
+	if exit.Code != 0 {
+		return exited(exit, stderr)
+	}
+	v, err := a.result(s, out)
+	if err != nil {
+		o := invalid(err)
+		o.ExitCode, o.Failure.ExitCode = exit.Code, exit.Code
+		return o
+	}
+	return Outcome{Value: v, ExitCode: exit.Code}
+}
+
+// located is a program's name as it is to be started: one with a slash in it is
+// relative to the folder in which the command runs.
+func located(name, dir string) string {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		return filepath.Join(dir, name)
+	}
+	return name
+}
+
+// wantsOutput reports whether standard output is the result.
+func (a *Attempt) wantsOutput() bool {
+	return a.Task.Result.Format != dag.ResultNone && a.Task.Result.File == nil
+}
+
+// stdin is what a command reads: the value of `stdin` as text, else nothing.
+func (a *Attempt) stdin() (io.Reader, error) {
+	if a.Task.Stdin == nil {
+		return nil, nil
+	}
+	v, err := a.Task.Stdin.Eval(a.Scope)
+	if err != nil {
+		return nil, err
+	}
+	return strings.NewReader(dag.Text(v)), nil
+}
+
+// interrupted is the outcome of an attempt whose ctx ended before it did.
+func (a *Attempt) interrupted(ctx context.Context, code int, err error) (Outcome, bool) {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		return Outcome{}, false
+	}
+	f := &dag.Failure{Reason: dag.ReasonError, Message: "stopped", ExitCode: code}
+	if errors.Is(context.Cause(ctx), ErrTimeout) {
+		f.Reason, f.Message = dag.ReasonTimeout, fmt.Sprintf("timed out after %s", a.Task.Timeout)
+	}
+	return Outcome{ExitCode: code, Failure: f}, true
+}
+
+// notRun is the outcome of a command that could not be started, or whose output
+// could not be taken.
+func notRun(err error, name string) Outcome {
+	if errors.Is(err, syscall.E2BIG) {
+		return failed(dag.ReasonInvalid, "%s: the environment and the arguments together are too large for a command: make large values inputs and read them from $FLOW_INPUTS, or use stdin", name)
+	}
+	return failed(dag.ReasonError, "%v", err)
+}
+
+// exited is the outcome of a command that ended with a status that isn't 0, or
+// by a signal. The last line of its standard error is mostly what one wants to
+// know.
+func exited(e executor.Exit, stderr *lastLine) Outcome {
+	f := &dag.Failure{Reason: dag.ReasonExit, Message: fmt.Sprintf("exit status %d", e.Code), ExitCode: e.Code}
+	if e.Signal != 0 {
+		f.Message = fmt.Sprintf("ended by signal %d (%v)", int(e.Signal), e.Signal)
+	}
+	if line := stderr.String(); line != "" {
+		f.Message += ": " + line
+	}
+	return Outcome{ExitCode: e.Code, Failure: f}
+}
+
+// lastLine passes output on and keeps its last line that isn't empty.
+type lastLine struct {
+	to   io.Writer
+	line []byte // so far
+	last []byte
+}
+
+// maxLine is how much of a line is kept.
+const maxLine = 400
+
+func (l *lastLine) Write(p []byte) (int, error) {
+	rest := p
+	for {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
+		if room := maxLine - len(l.line); room > 0 {
+			l.line = append(l.line, line[:min(room, len(line))]...)
+		}
+		if !ended {
+			break
+		}
+		l.end()
+		rest = after
+	}
+	return l.to.Write(p)
+}
+
+func (l *lastLine) end() {
+	if len(bytes.TrimSpace(l.line)) > 0 {
+		l.last = append(l.last[:0], l.line...)
+	}
+	l.line = l.line[:0]
+}
+
+func (l *lastLine) String() string {
+	l.end()
+	return strings.ToValidUTF8(strings.TrimSpace(string(l.last)), "\uFFFD")
+}

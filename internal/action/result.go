@@ -1,0 +1,156 @@
+package action
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"flow/dag"
+)
+
+// MaxResult is how large a result may be.
+const MaxResult = 64 << 20
+
+// capture keeps what a command prints, for its result, and passes it on to the
+// log. Above MaxResult it keeps nothing, only counts: the attempt fails at its
+// end, and the command is not disturbed before.
+type capture struct {
+	to   io.Writer
+	keep bool
+	buf  bytes.Buffer
+	size int64
+}
+
+func (c *capture) Write(p []byte) (int, error) {
+	c.size += int64(len(p))
+	switch {
+	case !c.keep:
+	case c.size > MaxResult:
+		c.keep = false
+		c.buf = bytes.Buffer{}
+	default:
+		c.buf.Write(p)
+	}
+	return c.to.Write(p)
+}
+
+// errTooLarge tells of a result above MaxResult.
+func errTooLarge(size int64) error {
+	return fmt.Errorf("a result of %d bytes is too large (at most 64 MiB): write it to a file in $FLOW_DIR or elsewhere, and let the result be its name; or set `result: none`", size)
+}
+
+// result makes a command's result of what it printed and of the files that it
+// wrote.
+func (a *Attempt) result(s *surroundings, out *capture) (any, error) {
+	if v, ok, err := readResultFile(s.resultFile); ok || err != nil {
+		return v, err
+	}
+	r := &a.Task.Result
+	switch {
+	case r.Format == dag.ResultNone:
+		return nil, nil
+	case r.File != nil:
+		text, err := a.resultFrom(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		return decode(text, r.Format)
+	case out.size > MaxResult:
+		return nil, errTooLarge(out.size)
+	}
+	return decode(out.buf.Bytes(), r.Format)
+}
+
+// resultFrom reads the file that `result` names.
+func (a *Attempt) resultFrom(dir string) ([]byte, error) {
+	v, err := a.Task.Result.File.Eval(a.Scope)
+	if err != nil {
+		return nil, err
+	}
+	path := dag.Text(v)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	text, err := readBounded(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("result: the command did not write %s", path)
+	}
+	return text, err
+}
+
+// readResultFile reads $FLOW_RESULT, if the command wrote it: JSON if all of it
+// is, else text.
+func readResultFile(path string) (v any, ok bool, err error) {
+	text, err := readBounded(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if v, err = dag.DecodeJSON(text); err == nil {
+		return v, true, nil
+	}
+	v, err = decode(text, dag.ResultText)
+	return v, true, err
+}
+
+// readBounded reads a file that is to become a result.
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("result: %s is a folder", path)
+	}
+	if info.Size() > MaxResult {
+		return nil, errTooLarge(info.Size())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxResult+1))
+	if err == nil && len(text) > MaxResult {
+		err = errTooLarge(int64(len(text)))
+	}
+	return text, err
+}
+
+// decode reads a result's text in one of the formats.
+func decode(text []byte, f dag.ResultFormat) (any, error) {
+	switch f {
+	case dag.ResultNone:
+		return nil, nil
+	case dag.ResultJSON:
+		v, err := dag.DecodeJSON(text)
+		if err != nil {
+			return nil, fmt.Errorf("result: json: %w", err)
+		}
+		return v, nil
+	case dag.ResultLines:
+		return lines(utf8Text(text)), nil
+	}
+	return strings.TrimRight(utf8Text(text), "\n"), nil
+}
+
+// utf8Text is a command's output as text. A result is kept as JSON, which holds
+// only UTF-8: other bytes become U+FFFD, since a stray one in a log line must
+// not fail a task. The log has them as they were.
+func utf8Text(text []byte) string { return strings.ToValidUTF8(string(text), "\uFFFD") }
+
+// lines splits text at its line ends; the last may lack one.
+func lines(text string) []any {
+	list := []any{}
+	for line := range strings.Lines(text) {
+		list = append(list, strings.TrimSuffix(line, "\n"))
+	}
+	return list
+}

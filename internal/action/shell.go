@@ -1,0 +1,115 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+
+	"flow/dag"
+	"flow/executor"
+)
+
+// interpreted is `run` on an executor of kind thread: the shell inside flow.
+// Programs that the script names are started as with any other executor, each in
+// its own process group; the script itself takes no process.
+type interpreted struct{}
+
+func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
+	sc := a.Task.Action.(dag.Run).Script
+	s, err := a.surround(sc.Vars)
+	if err != nil {
+		return invalid(err)
+	}
+	defer s.clear()
+	in, err := a.stdin()
+	if err != nil {
+		return invalid(err)
+	}
+	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
+	stderr := &lastLine{to: a.Stderr}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(sc.Text), a.Task.ID)
+	if err != nil {
+		return invalid(err)
+	}
+	runner, err := interp.New(
+		interp.Params("-e", "-u"),
+		interp.Env(expand.ListEnviron(s.env...)),
+		interp.Dir(s.dir),
+		interp.StdIO(in, out, stderr),
+		interp.ExecHandlers(a.execHandler),
+	)
+	if err != nil {
+		return failed(dag.ReasonError, "dir %s: %v", s.dir, err)
+	}
+	err = runner.Run(ctx, file)
+	if ctx.Err() != nil {
+		o, _ := a.interrupted(ctx, -1, ctx.Err())
+		return o
+	}
+	if status, ok := errors.AsType[interp.ExitStatus](err); ok {
+		return exited(executor.Exit{Code: int(status)}, stderr)
+	}
+	if err != nil {
+		return failed(dag.ReasonError, "%v", err)
+	}
+	v, err := a.result(s, out)
+	if err != nil {
+		o := invalid(err)
+		o.ExitCode, o.Failure.ExitCode = 0, 0
+		return o
+	}
+	return Outcome{Value: v, ExitCode: 0}
+}
+
+// execHandler starts the programs of a script.
+func (a *Attempt) execHandler(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+	return func(ctx context.Context, args []string) error {
+		hc := interp.HandlerCtx(ctx)
+		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+		if err != nil {
+			fmt.Fprintf(hc.Stderr, "sh: %s: not found\n", args[0])
+			return interp.ExitStatus(127)
+		}
+		l := a.Task.Limits
+		exit, err := a.Run.Start.Run(ctx, &executor.Child{
+			Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
+			Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+			Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: l.OpenFiles, Processes: l.Processes},
+		})
+		if _, notStarted := errors.AsType[*executor.StartError](err); notStarted {
+			fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+			if errors.Is(err, fs.ErrNotExist) {
+				return interp.ExitStatus(127)
+			}
+			return interp.ExitStatus(126)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], err)
+			return interp.ExitStatus(126)
+		}
+		if exit.Code != 0 {
+			return interp.ExitStatus(uint8(exit.Code))
+		}
+		return nil
+	}
+}
+
+// exported are the variables that a script has exported.
+func exported(env expand.Environ) []string {
+	var list []string
+	for name, v := range env.Each {
+		if v.Exported && v.Kind == expand.String {
+			list = append(list, name+"="+v.String())
+		}
+	}
+	return list
+}

@@ -1,0 +1,230 @@
+package action
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flow/dag"
+)
+
+// maxVariable is how long an environment variable may be, with its name, the
+// "=" and the final NUL: Linux's MAX_ARG_STRLEN.
+const maxVariable = 128 << 10
+
+// own are the variables that every command gets from flow.
+var own = [...]string{
+	"FLOW_RUN_ID", "FLOW_TASK", "FLOW_INDEX", "FLOW_ATTEMPT", "FLOW_IDEMPOTENCY_KEY",
+	"FLOW_DIR", "FLOW_INPUTS", "FLOW_RESULT",
+}
+
+// Environ returns what the commands of a workflow inherit: the given
+// environment, each name once, without the variables that flow sets itself and
+// those that are sources of the workflow's secrets.
+func Environ(environ []string, w *dag.Workflow) []string {
+	drop := make(map[string]bool)
+	for _, name := range own {
+		drop[name] = true
+	}
+	for _, s := range w.Secrets {
+		if s.Env != "" {
+			drop[s.Env] = true
+		}
+	}
+	last := make(map[string]int)
+	for k, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		last[name] = k
+	}
+	var out []string
+	for k, kv := range environ {
+		if name, _, _ := strings.Cut(kv, "="); last[name] == k && !drop[name] {
+			out = append(out, kv)
+		}
+	}
+	return slices.Clip(out)
+}
+
+// variable is one environment variable that an attempt adds.
+type variable struct{ name, value string }
+
+// surroundings are what a command is started with.
+type surroundings struct {
+	env    []string
+	dir    string
+	inputs map[string]any
+
+	inputsFile string // removed with the attempt; "" where all attempts share one
+	resultFile string
+}
+
+// surround evaluates what surrounds a command and writes its $FLOW_INPUTS. script has the
+// variables of a script. The caller calls clear when the attempt is over.
+func (a *Attempt) surround(script []dag.ScriptVar) (*surroundings, error) {
+	s := &surroundings{}
+	env, err := dag.Bind(a.Task.Env, a.Scope)
+	if err != nil {
+		return nil, err
+	}
+	a.Scope.Env = env
+	if s.inputs, err = dag.Bind(a.Task.Inputs, a.Scope); err != nil {
+		return nil, err
+	}
+	a.Scope.Inputs = s.inputs
+	if s.dir, err = a.folder(); err != nil {
+		return nil, err
+	}
+	var added []variable
+	for _, b := range a.Task.Env {
+		v := variable{b.Name, dag.Text(env[b.Name])}
+		if err := v.check(); err != nil {
+			return nil, err
+		}
+		added = append(added, v)
+	}
+	for _, b := range a.Task.Inputs {
+		v := variable{b.Name, dag.Text(s.inputs[b.Name])}
+		if len(v.name)+len(v.value)+2 > maxVariable {
+			continue // it stands in $FLOW_INPUTS
+		}
+		if err := v.check(); err != nil {
+			return nil, err
+		}
+		added = append(added, v)
+	}
+	vars, err := evaluate(script, a.Scope)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.writeInputs(a); err != nil {
+		return nil, err
+	}
+	s.env = merge(a.Run.Environ, append(append(added, vars...), a.own(s)...))
+	return s, nil
+}
+
+// evaluate evaluates the variables of a script.
+func evaluate(vars []dag.ScriptVar, s *dag.Scope) ([]variable, error) {
+	out := make([]variable, len(vars))
+	for k, sv := range vars {
+		v, err := sv.Expr.Eval(s)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = variable{sv.Name, dag.Text(v)}
+		if strings.IndexByte(out[k].value, 0) >= 0 {
+			return nil, fmt.Errorf("${{ %s }}: its value has a NUL byte, which no variable can hold", sv.Expr)
+		}
+		if len(out[k].name)+len(out[k].value)+2 > maxVariable {
+			return nil, tooLarge("${{ "+sv.Expr.String()+" }}", len(out[k].value))
+		}
+	}
+	return out, nil
+}
+
+func (v variable) check() error {
+	if strings.IndexByte(v.value, 0) >= 0 {
+		return fmt.Errorf("%s: its value has a NUL byte, which no environment variable can hold", v.name)
+	}
+	if len(v.name)+len(v.value)+2 > maxVariable {
+		return tooLarge(v.name, len(v.value))
+	}
+	return nil
+}
+
+func tooLarge(what string, size int) error {
+	return fmt.Errorf("%s: a value of %d bytes is too large for the environment of a command (128 KiB): make it an input and read it from $FLOW_INPUTS, or use stdin", what, size)
+}
+
+// folder is where the command runs.
+func (a *Attempt) folder() (string, error) {
+	dir := a.Scope.Workflow.Dir
+	if a.Task.Dir != nil {
+		v, err := a.Task.Dir.Eval(a.Scope)
+		if err != nil {
+			return "", err
+		}
+		if d := dag.Text(v); filepath.IsAbs(d) {
+			dir = d
+		} else {
+			dir = filepath.Join(dir, d)
+		}
+	}
+	return filepath.Abs(dir)
+}
+
+// own are the variables of flow itself.
+func (a *Attempt) own(s *surroundings) []variable {
+	key := a.Run.ID + "/" + a.Task.ID
+	vars := []variable{
+		{"FLOW_RUN_ID", a.Run.ID},
+		{"FLOW_TASK", a.Task.ID},
+		{"FLOW_ATTEMPT", strconv.Itoa(a.Number)},
+		{"FLOW_DIR", filepath.Join(a.Run.Dir, "work")},
+		{"FLOW_INPUTS", s.inputsFile},
+		{"FLOW_RESULT", s.resultFile},
+	}
+	if a.Instance >= 0 {
+		index := strconv.Itoa(a.Instance)
+		key += "/" + index
+		vars = append(vars, variable{"FLOW_INDEX", index})
+	}
+	return append(vars, variable{"FLOW_IDEMPOTENCY_KEY", key})
+}
+
+// writeInputs writes $FLOW_INPUTS and names $FLOW_RESULT. Without inputs there
+// is still a file, so that a script may read it without asking.
+func (s *surroundings) writeInputs(a *Attempt) error {
+	base := fmt.Sprintf("%s.%d.%d", a.Task.ID, a.Instance, a.Number)
+	s.resultFile = filepath.Join(a.Run.Dir, base+".result")
+	s.inputsFile = filepath.Join(a.Run.Dir, NoInputs)
+	if len(s.inputs) == 0 {
+		return nil
+	}
+	text, err := dag.EncodeJSON(s.inputs)
+	if err != nil {
+		return err
+	}
+	s.inputsFile = filepath.Join(a.Run.Dir, base+".inputs.json")
+	return os.WriteFile(s.inputsFile, text, 0o600)
+}
+
+// NoInputs is the file in a run's folder, made with it, that is the $FLOW_INPUTS
+// of all tasks without inputs. It holds an empty map.
+const NoInputs = "inputs.json"
+
+// clear removes the attempt's files.
+func (s *surroundings) clear() {
+	if filepath.Base(s.inputsFile) != NoInputs {
+		_ = os.Remove(s.inputsFile) // the run's folder goes anyway
+	}
+	_ = os.Remove(s.resultFile) // most attempts have none
+}
+
+// merge adds variables to an environment in which each name stands once; later
+// ones win.
+func merge(base []string, vars []variable) []string {
+	place := make(map[string]int, len(vars))
+	env := make([]string, 0, len(base)+len(vars))
+	for _, v := range vars {
+		place[v.name] = -1
+	}
+	for _, kv := range base {
+		name, _, _ := strings.Cut(kv, "=")
+		if _, ok := place[name]; !ok {
+			env = append(env, kv)
+		}
+	}
+	for _, v := range vars {
+		if k := place[v.name]; k >= 0 {
+			env[k] = v.name + "=" + v.value
+			continue
+		}
+		place[v.name] = len(env)
+		env = append(env, v.name+"="+v.value)
+	}
+	return env
+}

@@ -1,0 +1,140 @@
+// Package cli is flow's command line: the commands, one file each, and the
+// wiring of all other packages. docs and scripts rely on what it prints and on
+// its exit codes.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitOK        = 0
+	exitFailed    = 1   // the run failed
+	exitUsage     = 2   // an invalid file, params or usage
+	exitInternal  = 3   // flow itself went wrong
+	exitCancelled = 130 // the run was cancelled
+)
+
+// codeError is an error with an exit code. Without Err it is silent: what there
+// is to say was said.
+type codeError struct {
+	code int
+	err  error
+	hint string
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+// usage is an error of whoever called flow.
+func usage(hint, format string, args ...any) error {
+	return &codeError{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// quiet ends with a code and nothing more to say.
+func quiet(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &codeError{code: code}
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	out io.Writer // results
+	err io.Writer // talk
+}
+
+// Main runs the command line and returns the exit code. args are without the
+// program's name.
+func Main(args []string, stdout, stderr io.Writer) int {
+	std := streams{out: stdout, err: stderr}
+	root := newRoot(std)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(root.Execute(), stderr)
+}
+
+// report prints an error and returns the exit code that it stands for.
+func report(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	coded, ok := errors.AsType[*codeError](err)
+	if !ok {
+		coded = &codeError{code: exitInternal, err: err}
+	}
+	if coded.err != nil {
+		fmt.Fprintf(stderr, "flow: %v\n", coded.err)
+		if coded.hint != "" {
+			fmt.Fprintf(stderr, "hint: %s\n", coded.hint)
+		}
+	}
+	return coded.code
+}
+
+func newRoot(std streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flow",
+		Short: "Runs workflows: tasks that are futures, in YAML files",
+		Long: `flow runs workflows written as YAML files. Every task is a future; a task that
+mentions another task's result depends on it. One binary, no service needed.`,
+		Example: `  flow run examples/workflows/weather.yaml
+  flow plan weather.yaml -p city=seattle
+  flow validate workflows/*.yaml`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("flow --help lists the commands", "unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(c.CommandPath()+" --help", "%w", err)
+	})
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(
+		newRun(std), newPlan(std), newValidate(std), newGraph(std),
+		newSchema(std), newVersion(std), newCompletion(std),
+	)
+	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	return root
+}
+
+// files says how many workflow files a command takes.
+func files(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usage(strings.TrimSpace(c.Example), "%s needs a workflow file", c.CommandPath())
+		case most > 0 && len(args) > most:
+			return usage(c.CommandPath()+" --help", "%s takes one workflow file, not %d arguments", c.CommandPath(), len(args))
+		}
+		return nil
+	}
+}
+
+// completeFiles offers workflow files.
+func completeFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// getenv is the environment, for what looks at a variable.
+func getenv(name string) string { return os.Getenv(name) }

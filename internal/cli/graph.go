@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flow/dag"
+)
+
+// pictures are the formats of `flow graph`.
+var pictures = []string{"text", "dot", "mermaid"}
+
+func newGraph(std streams) *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "graph FILE",
+		Short: "Draws a workflow",
+		Example: `  flow graph weather.yaml
+  flow graph weather.yaml --format dot | dot -Tsvg > weather.svg`,
+		Args:              files(1, 1),
+		ValidArgsFunction: completeFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if !slices.Contains(pictures, format) {
+				return usage("one of "+strings.Join(pictures, ", "), "unknown format %q", format)
+			}
+			plan, err := load(std, args[0])
+			if err != nil {
+				return err
+			}
+			return dag.Draw(std.out, plan, format)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", strings.Join(pictures, ", "))
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(pictures, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}

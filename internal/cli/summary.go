@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"flow/dag"
+	"flow/engine"
+)
+
+// How much of what failed is shown.
+const (
+	shownFailures = 10
+	shownLines    = 12
+)
+
+// summary prints how a run ended, to standard output.
+func (v *endings) summary(s *engine.Summary) error {
+	var b strings.Builder
+	st := newStyle(v.std.out)
+	v.failures(&b, s, st)
+	fmt.Fprintf(&b, "%s %s %s in %s: %s\n", st.status(s.Status, mark(s.Status)), st.bold(s.Workflow),
+		st.status(s.Status, s.Status), duration(time.Since(v.began)), tally(s))
+	if s.Message != "" {
+		fmt.Fprintf(&b, "  %s\n", oneLine(s.Message))
+	}
+	v.outputs(&b, s, st)
+	_, err := io.WriteString(v.std.out, b.String())
+	return err
+}
+
+// tally counts tasks by status.
+func tally(s *engine.Summary) string {
+	n := make(map[string]int)
+	for i := range s.Tasks {
+		n[s.Tasks[i].Status]++
+	}
+	var parts []string
+	for _, status := range []string{"succeeded", "failed", "skipped", "cancelled"} {
+		if n[status] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[status], status))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// failures prints the last lines of what failed.
+func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
+	shown := 0
+	for i := range s.Tasks {
+		t := &s.Tasks[i]
+		if t.Status != "failed" || t.Error == nil {
+			continue
+		}
+		if shown++; shown > shownFailures {
+			continue
+		}
+		fmt.Fprintf(b, "%s %s  %s: %s%s\n", st.status("failed", mark("failed")), st.bold(t.ID), t.Error.Reason,
+			oneLine(t.Error.Message), st.faint(tries(t.Attempts, t.Instances != nil)))
+		for _, name := range v.failedNames(t.ID) {
+			lines := lastLines(v.tails[name], shownLines)
+			if name != t.ID && len(lines) > 0 {
+				fmt.Fprintf(b, "  %s\n", name)
+			}
+			for _, line := range lines {
+				fmt.Fprintf(b, "  %s %s\n", st.faint("│"), oneLine(line))
+			}
+		}
+	}
+	if more := shown - shownFailures; more > 0 {
+		fmt.Fprintf(b, "… and %s more failed\n", count(more, "task"))
+	}
+}
+
+// failedNames are a task's own name, or its first failed instances'.
+func (v *endings) failedNames(id string) []string {
+	if _, ok := v.tails[id]; ok {
+		return []string{id}
+	}
+	var names []string
+	for name := range v.tails {
+		if strings.HasPrefix(name, id+"[") {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b) // load[2] before load[10]
+		}
+		return strings.Compare(a, b)
+	})
+	return names[:min(len(names), 3)]
+}
+
+func tries(n int, fan bool) string {
+	if n < 2 || fan {
+		return ""
+	}
+	return fmt.Sprintf(" (%d attempts)", n)
+}
+
+// lastLines are the last lines of a text that aren't empty.
+func lastLines(text string, most int) []string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
+	return lines[max(0, len(lines)-most):]
+}
+
+// outputs prints the run's outputs in the order of the file.
+func (v *endings) outputs(b *strings.Builder, s *engine.Summary, st style) {
+	width := 0
+	for _, o := range v.plan.Workflow.Outputs {
+		width = max(width, len(o.Name))
+	}
+	for _, o := range v.plan.Workflow.Outputs {
+		fmt.Fprintf(b, "  %s  %s\n", st.faint(pad(o.Name, width)), shown(s.Outputs[o.Name]))
+	}
+}
+
+// shown is a value as people are shown it: text as it is, all else as JSON.
+func shown(v any) string {
+	if text, ok := v.(string); ok {
+		return fit(text, 200)
+	}
+	text, err := dag.EncodeJSON(v)
+	if err != nil {
+		return err.Error()
+	}
+	return fit(string(text), 200)
+}

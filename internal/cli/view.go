@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"flow/dag"
+	"flow/engine"
+)
+
+// newView chooses how a run is shown: JSON lines, a live picture on a terminal,
+// or a line for each task that ends.
+func newView(std streams, plan *dag.Plan, asJSON bool) view {
+	if asJSON {
+		return &jsonView{enc: encoder(std.out)}
+	}
+	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string)}
+	if f, tty := terminal(std.err); tty && getenv("TERM") != "dumb" {
+		return newLive(f, ends)
+	}
+	return &plainView{ends: ends, style: newStyle(std.err)}
+}
+
+func encoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+// jsonView prints one event a line, and the summary last.
+type jsonView struct {
+	enc *json.Encoder
+	err error
+}
+
+func (v *jsonView) event(e engine.Event) {
+	if v.err == nil {
+		v.err = v.enc.Encode(&e)
+	}
+}
+
+func (v *jsonView) close(s *engine.Summary) error {
+	if v.err == nil {
+		v.err = v.enc.Encode(s)
+	}
+	return v.err
+}
+
+// plainView prints a line for each task that ends, and for each instance of a
+// fan-out that fails.
+type plainView struct {
+	ends  *endings
+	style style
+}
+
+func (v *plainView) event(e engine.Event) {
+	v.ends.note(&e)
+	if line := v.ends.line(&e, v.style, false); line != "" {
+		fmt.Fprintln(v.ends.std.err, line)
+	}
+}
+
+func (v *plainView) close(s *engine.Summary) error { return v.ends.summary(s) }
+
+// endings knows what is worth telling when things end.
+type endings struct {
+	std   streams
+	plan  *dag.Plan
+	began time.Time
+	tails map[string]string // the last lines of attempts that failed, by label
+}
+
+// label names a task or an instance: load, load[2].
+func label(task string, instance *int) string {
+	if instance == nil {
+		return task
+	}
+	return fmt.Sprintf("%s[%d]", task, *instance)
+}
+
+// note keeps what the summary will want.
+func (v *endings) note(e *engine.Event) {
+	if e.Type != engine.AttemptEnded {
+		return
+	}
+	name := label(e.Task, e.Instance)
+	if e.Status == "failed" {
+		v.tails[name] = e.Tail
+	} else {
+		delete(v.tails, name)
+	}
+}
+
+// line is what is told of an event, "" for nothing.
+func (v *endings) line(e *engine.Event, s style, signs bool) string {
+	switch {
+	case e.Type == engine.RetryScheduled:
+		wait := time.Until(e.At.Time)
+		text := fmt.Sprintf("attempt %d failed, the next ", e.Attempt)
+		if wait <= 0 {
+			text += "follows"
+		} else {
+			text += "in " + duration(wait)
+		}
+		return v.row("retrying", label(e.Task, e.Instance), "", text, s, signs)
+	case e.Type != engine.TaskEnded, e.Instance != nil && e.Status != "failed":
+		return ""
+	}
+	span, text := "", ""
+	if e.Duration > 0 || e.Status == "succeeded" {
+		span = duration(e.Duration)
+	}
+	switch {
+	case e.Status == "failed":
+		text = e.Reason + ": " + e.Message
+	case e.Reason != "":
+		text = e.Reason
+	}
+	return v.row(e.Status, label(e.Task, e.Instance), span, text, s, signs)
+}
+
+func (v *endings) row(status, name, span, text string, s style, signs bool) string {
+	head := s.status(status, pad(status, 10))
+	if signs {
+		head = "  " + s.status(status, mark(status))
+	}
+	line := head + " " + pad(name, 24) + " " + fmt.Sprintf("%7s", span)
+	if text != "" {
+		line += "  " + s.faint(fit(text, 160))
+	}
+	return strings.TrimRight(line, " ")
+}

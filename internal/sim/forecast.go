@@ -1,0 +1,307 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"flow/dag"
+	"flow/internal/run"
+)
+
+// Decision is what is known of a task before the run, if all that it is known
+// to run succeeds.
+type Decision string
+
+const (
+	Runs    Decision = "run"
+	Skips   Decision = "skip"
+	Cached  Decision = "cached"  // an earlier result would be used
+	Blocked Decision = "blocked" // something that it needs is missing
+	Unknown Decision = "unknown" // known only at run time
+)
+
+// Forecast is what a run would do.
+type Forecast struct {
+	Plan     *dag.Plan
+	Order    []int32 // tasks in the order in which they would begin, those that are skipped left out
+	Tasks    []TaskForecast
+	Critical []int32 // the longest way through what is run, first task first
+}
+
+// TaskForecast is what would become of one task.
+type TaskForecast struct {
+	Decision  Decision
+	Reason    string
+	Inputs    []Input
+	Instances int      // of a fan-out; -1: known only at run time, or the task is none
+	Missing   []string // programs that its script names and this machine lacks
+}
+
+// Input is an argument of a task: Value where Known.
+type Input struct {
+	Name  string
+	Known bool
+	Value any
+}
+
+// Look tells what this machine lacks for a task: why it can't run at all, and
+// which programs its script names in vain. It is called once a task.
+type Look func(t *dag.Task) (blocked string, missing []string)
+
+// Foresee works out what a run would do, without any effect. places is the
+// number of places of each executor, jobs the limit over all; look may be nil.
+func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs int, look Look) (*Forecast, error) {
+	f := &forecaster{
+		plan: p, start: start, look: look,
+		ok: make([]answer, len(p.Nodes)), out: &Forecast{Plan: p, Tasks: make([]TaskForecast, len(p.Nodes))},
+	}
+	chosen := f.chosen()
+	for _, i := range p.Order {
+		f.decide(i, chosen)
+	}
+	skips := func(i int) bool { return f.out.Tasks[i].Decision == Skips }
+	bones, err := Skeleton(p, skips)
+	if err != nil {
+		return nil, err
+	}
+	trace, err := Run(bones, Model{Places: places, Jobs: jobs})
+	if err != nil {
+		return nil, err
+	}
+	f.out.Order = slices.DeleteFunc(trace.Order, func(i int32) bool { return skips(int(i)) })
+	f.out.Critical = critical(p, skips)
+	return f.out, nil
+}
+
+// answer is yes, no, or not known yet.
+type answer uint8
+
+const (
+	yes answer = iota
+	no
+	maybe
+)
+
+type forecaster struct {
+	plan  *dag.Plan
+	start *run.Start
+	look  Look
+	ok    []answer // by task: it and all that it depends on would succeed
+	out   *Forecast
+}
+
+// chosen reports which tasks the run is about; nil: all.
+func (f *forecaster) chosen() map[int32]bool {
+	if f.start.Only == nil {
+		return nil
+	}
+	in := make(map[int32]bool)
+	for _, i := range f.start.Only {
+		in[int32(i)] = true
+	}
+	return in
+}
+
+func (f *forecaster) decide(i int32, chosen map[int32]bool) {
+	t := f.plan.Nodes[i].Task
+	tf := &f.out.Tasks[i]
+	tf.Instances = -1
+	if chosen != nil && !chosen[i] && !t.Finally {
+		tf.Decision, tf.Reason = Skips, "not selected"
+		f.ok[i] = no
+		return
+	}
+	upstream, because := f.upstream(i)
+	tf.Decision, tf.Reason = f.condition(t, upstream, because)
+	if tf.Decision == Skips {
+		f.ok[i] = no
+		return
+	}
+	if f.look != nil {
+		var blocked string
+		if blocked, tf.Missing = f.look(t); blocked != "" {
+			tf.Decision, tf.Reason = Blocked, blocked
+		}
+	}
+	f.inputs(t, tf)
+	f.fan(t, tf)
+	f.ok[i] = maybe
+	if tf.Decision == Runs {
+		f.ok[i] = upstream
+	}
+}
+
+// upstream tells whether all that a task depends on would succeed, and if not,
+// because of which task.
+func (f *forecaster) upstream(i int32) (answer, int32) {
+	all, because := yes, i
+	for _, d := range f.plan.Nodes[i].Deps {
+		switch {
+		case f.ok[d] == no:
+			return no, d
+		case f.ok[d] == maybe && all == yes:
+			all, because = maybe, d
+		}
+	}
+	return all, because
+}
+
+// condition works out whether a task would be run.
+func (f *forecaster) condition(t *dag.Task, upstream answer, because int32) (Decision, string) {
+	cause := f.plan.Nodes[because].Task.ID
+	usesStatus := t.If != nil && t.If.Uses().Status
+	if !usesStatus && !t.Finally {
+		switch {
+		case upstream == no:
+			return Skips, "upstream: " + cause + " does not run"
+		case upstream == maybe && f.out.Tasks[because].Decision == Blocked:
+			return Blocked, cause + " is blocked"
+		}
+	}
+	if t.If == nil {
+		if upstream == maybe && !t.Finally {
+			return Unknown, "whether " + cause + " runs is known only at run time"
+		}
+		return Runs, ""
+	}
+	if !f.known(t.If.Uses()) {
+		return Unknown, "if: " + t.If.String() + ": known only at run time"
+	}
+	verdict, err := f.worlds(t, upstream, usesStatus)
+	switch {
+	case err != nil:
+		return Blocked, err.Error()
+	case verdict == no:
+		return Skips, "condition: " + t.If.String()
+	case verdict == maybe:
+		return Unknown, "if: " + t.If.String() + ": depends on how what comes before it ends"
+	case upstream == maybe && !usesStatus && !t.Finally:
+		return Unknown, "whether " + cause + " runs is known only at run time"
+	}
+	return Runs, ""
+}
+
+// worlds evaluates a condition in every way in which what comes before the task
+// may end.
+func (f *forecaster) worlds(t *dag.Task, upstream answer, usesStatus bool) (answer, error) {
+	s := f.scope(t)
+	worlds := []dag.Scope{s}
+	worlds[0].Success = true
+	if usesStatus && (len(f.plan.Nodes[t.Index].Deps) > 0 || t.Finally) {
+		worlds = worlds[:0]
+		for _, w := range [][3]bool{{true, false, false}, {false, true, false}, {false, false, false}, {false, false, true}} {
+			if w[0] && upstream == no || w[2] && !t.Finally {
+				continue
+			}
+			s.Success, s.Failure, s.Cancelled = w[0], w[1], w[2]
+			worlds = append(worlds, s)
+		}
+	}
+	sawYes, sawNo := false, false
+	for k := range worlds {
+		v, err := t.If.Eval(&worlds[k])
+		if err != nil {
+			return no, err
+		}
+		if v == true {
+			sawYes = true
+		} else {
+			sawNo = true
+		}
+	}
+	switch {
+	case !sawNo:
+		return yes, nil
+	case !sawYes:
+		return no, nil
+	}
+	return maybe, nil
+}
+
+// known reports whether something can be evaluated before the run.
+func (f *forecaster) known(u *dag.Uses) bool {
+	return len(u.Tasks) == 0 && len(u.Secrets) == 0 && !u.Files && !u.Fan && !u.Moment
+}
+
+func (f *forecaster) scope(t *dag.Task) dag.Scope {
+	return dag.Scope{Workflow: f.plan.Workflow, Task: t, Params: f.start.Params, Run: &f.start.Run}
+}
+
+// inputs evaluates what can be.
+func (f *forecaster) inputs(t *dag.Task, tf *TaskForecast) {
+	for _, b := range t.Inputs {
+		in := Input{Name: b.Name}
+		if u := b.Value.Uses(); f.known(u) && !u.Status {
+			s := f.scope(t)
+			v, err := b.Value.Eval(&s)
+			if err != nil {
+				tf.Decision, tf.Reason = Blocked, fmt.Sprintf("inputs.%s: %v", b.Name, err)
+				continue
+			}
+			in.Known, in.Value = true, v
+		}
+		tf.Inputs = append(tf.Inputs, in)
+	}
+}
+
+// fan counts the instances of a fan-out, where that can be known.
+func (f *forecaster) fan(t *dag.Task, tf *TaskForecast) {
+	if t.Fan == nil {
+		return
+	}
+	parts := []*dag.Value{t.Fan.Each, t.Fan.Exclude, t.Fan.Include}
+	for k := range t.Fan.Matrix {
+		parts = append(parts, t.Fan.Matrix[k].Value)
+	}
+	for _, v := range parts {
+		if v != nil && !f.known(v.Uses()) {
+			return
+		}
+	}
+	s := f.scope(t)
+	n, err := run.CountInstances(t.Fan, &s)
+	if err != nil {
+		tf.Decision, tf.Reason = Blocked, err.Error()
+		return
+	}
+	tf.Instances = n
+}
+
+// critical is the longest way through the tasks that are not skipped, each
+// counting the same.
+func critical(p *dag.Plan, skips func(int) bool) []int32 {
+	length := make([]int, len(p.Nodes))
+	before := make([]int32, len(p.Nodes))
+	best := int32(-1)
+	for _, i := range p.Order {
+		before[i] = -1
+		for _, d := range p.Nodes[i].Deps {
+			if length[d] > length[i] || length[d] == length[i] && before[i] == -1 && length[d] > 0 {
+				length[i], before[i] = length[d], d
+			}
+		}
+		if !skips(int(i)) {
+			length[i]++
+		}
+		if best == -1 || length[i] > length[best] {
+			best = i
+		}
+	}
+	var path []int32
+	for i := best; i != -1; i = before[i] {
+		if !skips(int(i)) {
+			path = append(path, i)
+		}
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// Names are the ids of tasks.
+func (f *Forecast) Names(tasks []int32) []string {
+	ids := make([]string, len(tasks))
+	for k, i := range tasks {
+		ids[k] = f.Plan.Nodes[i].Task.ID
+	}
+	return ids
+}
