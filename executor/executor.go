@@ -16,8 +16,9 @@ type Executor interface {
 	// Stats returns a consistent picture of the present.
 	Stats() Stats
 
-	// accept takes a task over, or settles it with the reason why not.
-	accept(ctx context.Context, w *work, o *taskOptions)
+	// accept takes over a task that is held until after is done, or settles it
+	// with the reason why not.
+	accept(ctx context.Context, w *work, after []futures.Any)
 }
 
 // Stats is a picture of an executor at one instant.
@@ -73,7 +74,9 @@ func submit[T any](ctx context.Context, ex Executor, fn func(context.Context) (T
 	j := &job[T]{fn: fn}
 	j.work.job = j
 	j.work.node = j.promise.Bind(ctx, o.name, &j.work, o.detach)
-	ex.accept(ctx, &j.work, o)
+	j.work.priority, j.work.weight, j.work.timeout = o.priority, max(o.weight, 1), o.timeout
+	j.work.detached = o.detach
+	ex.accept(ctx, &j.work, o.after)
 	return j.promise.Future()
 }
 

@@ -18,9 +18,9 @@ type hold struct {
 }
 
 // hold accepts a task that is not ready.
-func (p *pool) hold(ctx context.Context, w *work, o *taskOptions) {
-	h := &hold{w: w, inputs: make([]*task.Node, len(o.after)), watches: make([]task.Watch, len(o.after))}
-	for i, f := range o.after {
+func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
+	h := &hold{w: w, inputs: make([]*task.Node, len(after)), watches: make([]task.Watch, len(after))}
+	for i, f := range after {
 		h.inputs[i] = futures.NodeOf(f)
 	}
 	p.mu.Lock()
@@ -36,7 +36,7 @@ func (p *pool) hold(ctx context.Context, w *work, o *taskOptions) {
 
 	// Nobody can wait for the task yet, so it can't close a circle here.
 	w.node.WaitFor(false, h.inputs...)
-	if !o.detach && ctx.Done() != nil {
+	if !w.detached && ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { w.node.Cancel(task.CancelledBy(context.Cause(ctx))) })
 		h.stop.Store(&stop)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flow/futures"
 	"flow/internal/task"
 )
 
@@ -79,20 +80,19 @@ type pool struct {
 }
 
 // accept implements Executor.
-func (p *Pool) accept(ctx context.Context, w *work, o *taskOptions) {
+func (p *Pool) accept(ctx context.Context, w *work, after []futures.Any) {
 	if p == nil || p.pool == nil {
 		w.refuse(errNotMade)
 		return
 	}
 	w.pool = p.pool
-	w.priority, w.weight, w.timeout = o.priority, max(o.weight, 1), o.timeout
-	if err := ctx.Err(); err != nil && !o.detach {
+	if err := ctx.Err(); err != nil && !w.detached {
 		w.node.Cancel(task.CancelledBy(context.Cause(ctx)))
 		w.drop()
 		return
 	}
-	if len(o.after) > 0 {
-		p.pool.hold(ctx, w, o)
+	if len(after) > 0 {
+		p.pool.hold(ctx, w, after)
 	} else {
 		p.pool.submit(ctx, w)
 	}

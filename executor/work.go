@@ -36,6 +36,7 @@ type work struct {
 	timeout    time.Duration // 0: none
 	waits      int           // how many goroutines of it wait with its place given back
 	phase      phase
+	detached   bool // the end of the context it was submitted with is nothing to it
 	hold       *hold
 	room       chan struct{}   // closed when its Submit may return
 	granted    chan struct{}   // closed when it has its places again
