@@ -38,6 +38,8 @@ type Engine struct {
 	workers int
 	environ []string
 
+	launcher executor.Launcher
+
 	mu     sync.Mutex
 	disp   *run.Dispatcher
 	pools  map[string]*executor.Pool
@@ -99,7 +101,7 @@ func (e *Engine) Close() error {
 	for _, p := range e.pools {
 		errs = append(errs, p.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, e.launcher.Close())...)
 }
 
 // poolOf names the pool of an executor: a file's own is not another's.

@@ -103,13 +103,13 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		zone: start.Run.StartedAt.Location(), watch: o.Watch, output: o.Output,
 		working: make(map[place]*working), done: make(chan struct{}),
 	}
+	r.ctx, r.kill = context.WithCancel(context.Background())
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
 	if err := e.admit(r); err != nil {
 		return nil, errors.Join(err, r.clean())
 	}
-	r.ctx, r.kill = context.WithCancel(context.Background())
 	go r.loop(start)
 	return r, nil
 }
@@ -156,7 +156,7 @@ func (r *Run) prepare() error {
 	if err != nil {
 		return fmt.Errorf("engine: no folder for the run: %w", err)
 	}
-	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w)}
+	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx.Done()}
 	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
 	err = errors.Join(
 		os.Mkdir(filepath.Join(dir, "work"), 0o700),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -93,9 +92,9 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) O
 	stderr := &lastLine{to: a.Stderr}
 	l := a.Task.Limits
 	exit, err := a.Run.Start.Run(ctx, &executor.Child{
-		Path: located(argv[0], s.dir), Args: argv[1:], Env: s.env, Dir: s.dir,
-		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
-		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: l.OpenFiles, Processes: l.Processes},
+		Path: argv[0], Args: argv[1:], Env: s.env, Dir: s.dir,
+		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace,
+		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 	})
 	if o, over := a.interrupted(ctx, exit.Code, err); over {
 		return o
@@ -113,15 +112,6 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) O
 		return o
 	}
 	return Outcome{Value: v, ExitCode: exit.Code}
-}
-
-// located is a program's name as it is to be started: one with a slash in it is
-// relative to the folder in which the command runs.
-func located(name, dir string) string {
-	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
-		return filepath.Join(dir, name)
-	}
-	return name
 }
 
 // wantsOutput reports whether standard output is the result.
