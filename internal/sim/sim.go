@@ -43,7 +43,7 @@ type Trace struct {
 // A task for which idle reports true needs no place.
 func Skeleton(p *dag.Plan, idle func(i int) bool) (*dag.Plan, error) {
 	w := *p.Workflow
-	w.Timeout, w.FailFast, w.Outputs, w.Env = 0, false, nil, nil
+	w.Timeout, w.FailFast, w.Outputs = 0, false, nil
 	w.Tasks = make([]*dag.Task, len(p.Nodes))
 	tasks := make([]dag.Task, len(p.Nodes))
 	for i := range p.Nodes {

@@ -57,7 +57,7 @@ func (c *Context) Err() error {
 	if err := n.base().Err(); err != nil {
 		return err
 	}
-	if n.refs.Load() == 0 {
+	if n.refs.Load() < 0 {
 		return context.Canceled
 	}
 	return nil
@@ -119,7 +119,7 @@ func (n *Node) cancellable() *inner {
 		cancel(nil)
 		return n.inner.Load()
 	}
-	if n.refs.Load() == 0 && n.State().Done() {
+	if n.refs.Load() < 0 {
 		cancel(nil)
 	}
 	return in
@@ -129,7 +129,7 @@ func (n *Node) cancellable() *inner {
 func (n *Node) retain() bool {
 	for {
 		refs := n.refs.Load()
-		if refs == 0 {
+		if refs < 0 {
 			return false
 		}
 		if n.refs.CompareAndSwap(refs, refs+1) {
@@ -140,7 +140,7 @@ func (n *Node) retain() bool {
 
 // release undoes one retain, or the node's own hold; the last ends the context.
 func (n *Node) release() {
-	if n.refs.Add(-1) > 0 {
+	if n.refs.Add(-1) >= 0 {
 		return
 	}
 	if in := n.inner.Load(); in != nil {

@@ -59,9 +59,9 @@ type Node struct {
 	inner atomic.Pointer[inner] // the cancellable part of the Context, on demand
 	waits atomic.Pointer[Wait]  // what it waits for, newest first
 	state atomic.Uint32
-	refs  atomic.Int32 // who still needs the Context: the task, and what it submitted
+	refs  atomic.Int32 // who needs the Context besides the task; below 0: nobody, not even that
 
-	mu    sync.Mutex // guards transitions and what follows
+	mu    sync.Mutex // held to make the node final; guards what follows
 	role  role
 	done  chan struct{} // on demand
 	first *Watch        // ring of watches, oldest first
@@ -83,7 +83,6 @@ const (
 // called before the node is shared.
 func (n *Node) Init(parent context.Context, name string, host Host, detached bool) {
 	n.parent, n.name, n.host = parent, name, host
-	n.refs.Store(1)
 	if detached {
 		n.parent = context.WithoutCancel(parent)
 	} else if up := From(parent); up != nil && up.retain() {
@@ -100,7 +99,6 @@ func (n *Node) InitOwned(ctx context.Context, name string) {
 	if ctx.Done() != nil {
 		n.parent = context.WithoutCancel(ctx)
 	}
-	n.refs.Store(1)
 	up := From(ctx)
 	if up == nil {
 		return
@@ -163,13 +161,10 @@ func (n *Node) Done() <-chan struct{} {
 // Start moves the node from pending to running. It returns the state found: the
 // caller may run the work only if that was Pending.
 func (n *Node) Start() State {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	was := n.State()
-	if was == Pending {
-		n.state.Store(uint32(Running))
+	if n.state.CompareAndSwap(uint32(Pending), uint32(Running)) {
+		return Pending
 	}
-	return was
+	return n.State()
 }
 
 // Claim begins to settle the node. If it returns a state that is not final the
@@ -185,7 +180,11 @@ func (n *Node) Claim() State {
 
 // Settle ends what Claim began: the node is finished with err, which is nil if
 // the caller stored a value.
-func (n *Node) Settle(err error) { n.settle(Finished, err) }
+func (n *Node) Settle(err error) {
+	n.err = err
+	n.state.Store(uint32(Finished))
+	n.announce()
+}
 
 // Fail finishes the node with err unless it has ended already, and returns the
 // state found.
@@ -200,21 +199,20 @@ func (n *Node) Fail(err error) State {
 // Cancel ends a pending node with err. It reports whether the node is cancelled
 // now, be it by this call or before.
 func (n *Node) Cancel(err error) bool {
-	switch n.Claim() {
-	case Pending:
-		n.settle(Cancelled, err)
-		if n.host != nil {
-			n.host.Dropped()
-		}
-		return true
-	case Running:
+	if was := n.Claim(); was.Done() {
+		return was == Cancelled
+	}
+	n.err = err // nobody looks yet
+	if !n.state.CompareAndSwap(uint32(Pending), uint32(Cancelled)) {
+		n.err = nil
 		n.mu.Unlock()
 		return false
-	case Cancelled:
-		return true
-	default:
-		return false
 	}
+	n.announce()
+	if n.host != nil {
+		n.host.Dropped()
+	}
+	return true
 }
 
 // Abort is Cancel for a pending node, with an error that Is ErrCancelled and the
@@ -234,11 +232,10 @@ func (n *Node) Abort(cause error) bool {
 	return true
 }
 
-// settle makes the node final, with n.mu held, which it releases. Those who
-// block hear of it first, callbacks last and in the order of adding.
-func (n *Node) settle(s State, err error) {
-	n.err = err
-	n.state.Store(uint32(s))
+// announce says that the node has become final. It is called with n.mu held,
+// which it releases. Those who block hear of it first, callbacks last and in the
+// order of adding.
+func (n *Node) announce() {
 	watches, promises := n.first.detach(), n.owned
 	n.first, n.owned = nil, nil
 	done := n.done
