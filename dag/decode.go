@@ -3,6 +3,7 @@ package dag
 import (
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,9 +60,9 @@ func (d *decoder) didYouMean(name string, names iter.Seq[string]) string {
 	return ""
 }
 
-// unknownKey reports a key that an object doesn't have, and remembers whether
-// an action was meant by it.
-func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) {
+// unknownKey reports a key that an object doesn't have, and returns the one
+// that was probably meant, "" where none is likely.
+func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) string {
 	has := func(name string) bool {
 		for n := range names {
 			if n == name {
@@ -72,9 +73,8 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) {
 	}
 	name := shorten(k.Value, 60)
 	if key, sentence := translate(k.Value, object, has); sentence != "" {
-		d.meant = d.meant || isAction(key)
 		d.errorf(k, "%s: no such key in %s; %s", name, object, sentence)
-		return
+		return key
 	}
 	near := ""
 	if d.src.guesses++; d.src.guesses <= maxGuesses {
@@ -83,13 +83,13 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) {
 	list := slices.Collect(names)
 	switch {
 	case near != "":
-		d.meant = d.meant || isAction(near)
 		d.errorf(k, "%s: no such key in %s; did you mean %q?", name, object, near)
 	case len(list) <= 8:
 		d.errorf(k, "%s: no such key in %s; there are %s", name, object, strings.Join(list, ", "))
 	default:
 		d.errorf(k, "%s: no such key in %s", name, object)
 	}
+	return near
 }
 
 // text reads a scalar as text, as written, without expressions.
@@ -167,7 +167,7 @@ func (d *decoder) int(n *node, low, high int) (int, bool) {
 	if n.Kind == scalarKind {
 		if i, ok := scalarValue(n).(int); ok {
 			if i < low || i > high {
-				if high == maxInt {
+				if high >= math.MaxInt32 {
 					d.errorf(n, "%s is at least %d, not %d", d.key, low, i)
 				} else {
 					d.errorf(n, "%s is between %d and %d, not %d", d.key, low, high, i)
@@ -176,7 +176,7 @@ func (d *decoder) int(n *node, low, high int) (int, bool) {
 			}
 			return i, true
 		}
-		if !d.constant(n) {
+		if !d.constant(n) || d.src.wide[n] {
 			return 0, false
 		}
 	}
@@ -197,7 +197,7 @@ func (d *decoder) float(n *node, low, high float64) (float64, bool) {
 			d.errorf(n, "%s is between %v and %v, not %v", d.key, low, high, f)
 			return 0, false
 		}
-		if ok || !d.constant(n) {
+		if ok || !d.constant(n) || d.src.wide[n] {
 			return f, ok
 		}
 	}
@@ -364,10 +364,10 @@ func orList(words []string) string {
 // describeNumber is nodeKind, with the number where it is one.
 func describeNumber(n *node) string {
 	if n.Kind == scalarKind && utf8.RuneCountInString(n.Value) < 40 && n.Value != "" {
-		if _, err := strconv.ParseFloat(n.Value, 64); err == nil {
+		if n.Style&quoted == 0 && numberKind(n.Value) != noNumber {
 			return n.Value
 		}
-		return strconv.Quote(n.Value)
+		return "the text " + strconv.Quote(n.Value)
 	}
 	return nodeKind(n)
 }

@@ -11,6 +11,7 @@ const shapeHTTPStatus = `{"type":["integer","array"],"minimum":100,"maximum":599
 
 var httpObject = newObject(object[HTTP]{
 	name: "http", title: "http", doc: "One HTTP request. The result is {status, headers, body}.",
+	also: `"not":{"required":["json","body"]}`,
 	keys: []key[HTTP]{
 		{name: "url", must: true, read: readURL, shape: shapeFilled, doc: "Where to: http:// or https://."},
 		{name: "method", read: readMethod, shape: shapeFilled, doc: "GET, POST, …. Default: GET; POST with json or body."},
@@ -25,6 +26,7 @@ var httpObject = newObject(object[HTTP]{
 
 var sqlObject = newObject(object[SQL]{
 	name: "sql", title: "sql", doc: "Statements against a database. The result is the rows, or {rows_affected}.",
+	also: `"oneOf":[{"required":["query"]},{"required":["file"]}]`,
 	keys: []key[SQL]{
 		{name: "database", must: true, read: func(d *decoder, n *node, s *SQL) { s.Database = d.filledValue(n, inSQL) }, shape: shapeFilled, doc: "The database: a DSN, most often a secret."},
 		{name: "query", read: func(d *decoder, n *node, s *SQL) { s.Query = d.filledValue(n, inSQL) }, shape: shapeFilled, doc: "The statements. Values go into args."},
@@ -35,6 +37,7 @@ var sqlObject = newObject(object[SQL]{
 
 var waitObject = newObject(object[Wait]{
 	name: "wait", title: "wait", doc: "A sensor: exactly one of file, http, sql, for and at.",
+	also: `"oneOf":[{"required":["file"]},{"required":["http"]},{"required":["sql"]},{"required":["for"]},{"required":["at"]}],"dependentSchemas":{"until":{"anyOf":[{"required":["file"]},{"required":["http"]},{"required":["sql"]}]},"every":{"anyOf":[{"required":["file"]},{"required":["http"]},{"required":["sql"]}]}}`,
 	keys: []key[Wait]{
 		{name: "file", read: func(d *decoder, n *node, w *Wait) { w.File = d.filledValue(n, inWait) }, shape: shapeFilled, doc: "Waits until a file is there: a path or a glob, relative to the workflow file."},
 		{name: "http", read: func(d *decoder, n *node, w *Wait) { w.HTTP = d.request(n) }, shape: `{"$ref":"#/$defs/http"}`, doc: "Looks with a request until it succeeds."},
@@ -222,7 +225,7 @@ func readWaitAt(d *decoder, n *node, w *Wait) {
 func (d *decoder) every(n *node) time.Duration {
 	v, ok := d.duration(n)
 	if ok && v <= 0 {
-		d.errorf(n, "%s is longer than nothing", d.key)
+		d.errorf(n, "%s is %s; it has to be longer", d.key, n.Value)
 	}
 	return v
 }

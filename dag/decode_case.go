@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,7 @@ var caseObject = newObject(object[Case]{
 	name: "a test", title: "test", doc: "A run with mocked tasks, on virtual time, and what is expected of it.",
 	keys: []key[Case]{
 		{name: "name", must: true, read: func(d *decoder, n *node, c *Case) { c.Name, _ = d.filled(n) }, shape: shapeFilled, doc: "What the test shows."},
-		{name: "params", read: readCaseParams, shape: shapeLiterals, doc: "Params of the run."},
+		{name: "params", read: readCaseParams, shape: shapeValues, doc: "Params of the run."},
 		{name: "now", read: func(d *decoder, n *node, c *Case) { c.Now = d.moment(n, "now", time.UTC) }, shape: shapeFilled, doc: "The run's logical time. Default: 1970-01-01."},
 		{name: "mocks", read: readMocks, shape: `{"type":["object","null"],"propertyNames":{"$ref":"#/$defs/id"},"additionalProperties":{"oneOf":[{"$ref":"#/$defs/mock"},{"type":"array","minItems":1,"items":{"$ref":"#/$defs/mock"}}]}}`, doc: "How tasks end instead of being run: one end, or a list with one for each attempt."},
 		{name: "expect", must: true, read: func(d *decoder, n *node, c *Case) {
@@ -22,7 +23,8 @@ var caseObject = newObject(object[Case]{
 })
 
 var mockObject = newObject(object[MockEnd]{
-	name: "a mock", title: "mock", doc: "How an attempt of a mocked task ends: with a result, or with an error.", null: true,
+	name: "a mock", title: "mock", doc: "How an attempt of a mocked task ends: with a result, or with an error.",
+	also: `"not":{"required":["result","error"]}`, null: true,
 	keys: []key[MockEnd]{
 		{name: "result", read: func(d *decoder, n *node, m *MockEnd) { m.Result = d.literal(n) }, shape: shapeAny, doc: "It succeeds with this value."},
 		{name: "error", read: func(d *decoder, n *node, m *MockEnd) { m.Error = d.failure(n) }, shape: `{"$ref":"#/$defs/error"}`, doc: "It fails."},
@@ -45,7 +47,7 @@ var expectObject = newObject(object[Expect]{
 	keys: []key[Expect]{
 		{name: "status", read: func(d *decoder, n *node, e *Expect) { e.Status, _ = d.oneOf(n, "succeeded", "failed", "cancelled") }, shape: `{"enum":["succeeded","failed","cancelled"]}`, doc: "How the run ends."},
 		{name: "tasks", read: readExpectTasks, shape: `{"type":["object","null"],"propertyNames":{"$ref":"#/$defs/id"},"additionalProperties":{"oneOf":[{"$ref":"#/$defs/expect_task"},{"enum":["succeeded","failed","skipped","cancelled"]}]}}`, doc: "How tasks end: id and status, or id and the long form."},
-		{name: "outputs", read: readExpectOutputs, shape: shapeLiterals, doc: "Outputs of the run: those named must be equal."},
+		{name: "outputs", read: readExpectOutputs, shape: shapeValues, doc: "Outputs of the run: those named must be equal."},
 	},
 })
 
@@ -53,7 +55,7 @@ var expectTaskObject = newObject(object[ExpectTask]{
 	name: "an expected task", title: "expect_task", doc: "How a task ends.",
 	keys: []key[ExpectTask]{
 		{name: "status", read: func(d *decoder, n *node, e *ExpectTask) { e.Status, _ = d.oneOf(n, endedNames()...) }, shape: `{"enum":["succeeded","failed","skipped","cancelled"]}`, doc: "Its status."},
-		{name: "reason", read: func(d *decoder, n *node, e *ExpectTask) { e.Reason, _ = d.oneOf(n, reasonNames[1:]...) }, shape: `{"enum":["exit","timeout","error","lost","invalid","condition","upstream","fail_fast","not_selected","user","replace"]}`, doc: "Why it failed, was skipped or was cancelled."},
+		{name: "reason", read: func(d *decoder, n *node, e *ExpectTask) { e.Reason, _ = d.oneOf(n, reasonNames[1:]...) }, shape: `{"enum":["` + strings.Join(reasonNames[1:], `","`) + `"]}`, doc: "Why it failed, was skipped or was cancelled."},
 		{name: "attempts", read: func(d *decoder, n *node, e *ExpectTask) { e.Attempts, _ = d.int(n, 1, math.MaxInt32) }, shape: shapeCount, doc: "How many attempts it took."},
 		{name: "result", read: func(d *decoder, n *node, e *ExpectTask) { e.Result = &ExpectValue{"result", d.place(n), d.literal(n)} }, shape: shapeAny, doc: "Its result."},
 	},

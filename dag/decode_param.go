@@ -29,7 +29,10 @@ var paramObject = newObject(object[paramDraft]{
 })
 
 func (d *decoder) paramType(n *node) ParamType {
-	s, _ := d.text(n)
+	s, ok := d.text(n)
+	if !ok {
+		return ParamString
+	}
 	if i := slices.Index(paramTypeNames[:], s); i >= 0 {
 		return ParamType(i)
 	}
@@ -37,9 +40,7 @@ func (d *decoder) paramType(n *node) ParamType {
 	if other, ok := foreignTypes(s); ok {
 		hint = "; write " + other
 	}
-	if s != "" {
-		d.errorf(n, "type is %s, not %q%s", orList(paramTypeNames[:]), shorten(s, 40), hint)
-	}
+	d.errorf(n, "type is %s, not %q%s", orList(paramTypeNames[:]), shorten(s, 40), hint)
 	return ParamString
 }
 

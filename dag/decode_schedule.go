@@ -149,6 +149,7 @@ func readScheduleParams(d *decoder, n *node, e *entry) {
 
 var triggerObject = newObject(object[Trigger]{
 	name: "on", title: "trigger", doc: "What starts the workflow: exactly one of file, workflow and webhook.",
+	also: `"oneOf":[{"required":["file"]},{"required":["workflow"]},{"required":["webhook"]}],"dependentRequired":{"status":["workflow"],"secret":["webhook"]}`,
 	keys: []key[Trigger]{
 		{name: "file", read: func(d *decoder, n *node, t *Trigger) { t.File, _ = d.filled(n) }, shape: shapeFilled, doc: "A glob, relative to the workflow file: a file that appears or changes."},
 		{name: "workflow", read: func(d *decoder, n *node, t *Trigger) { t.Workflow, _ = d.id(n) }, shape: shapeID, doc: "The name of another workflow: the end of a run of it."},

@@ -7,6 +7,7 @@ import (
 
 var secretObject = newObject(object[Secret]{
 	name: "a secret", title: "secret", doc: "Where a secret comes from: exactly one source.", null: true,
+	also: `"if":{"type":"object"},"then":{"minProperties":1,"maxProperties":1}`,
 	keys: []key[Secret]{
 		{name: "env", read: readSecretEnv, shape: `{"$ref":"#/$defs/variable"}`, doc: "An environment variable of flow."},
 		{name: "file", read: func(d *decoder, n *node, s *Secret) { s.File, _ = d.filled(n) }, shape: shapeFilled, doc: "A file that holds the value, relative to the workflow file."},

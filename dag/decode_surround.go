@@ -64,7 +64,7 @@ func (d *decoder) count(n *node) int64 {
 func (d *decoder) someSize(n *node) int64 {
 	v, ok := d.size(n)
 	if ok && v == 0 {
-		d.errorf(n, "%s is more than nothing", d.key)
+		d.errorf(n, "%s is %s; it has to be more", d.key, n.Value)
 	}
 	return v
 }

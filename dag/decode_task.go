@@ -19,6 +19,7 @@ type draft struct {
 
 var taskObject = newObject(object[draft]{
 	name: "a task", title: "task", doc: "A task: exactly one action, and what surrounds it.",
+	also: `"oneOf":[{"required":["run"]},{"required":["exec"]},{"required":["call"]},{"required":["expr"]},{"required":["http"]},{"required":["sql"]},{"required":["workflow"]},{"required":["wait"]}],"not":{"required":["for_each","matrix"]}`,
 	// The order is that in which a task is read: what expressions may name first.
 	keys: []key[draft]{
 		{name: "description", read: func(d *decoder, n *node, t *draft) { t.Description, _ = d.text(n) }, shape: shapeText, doc: "What the task does, for people."},
@@ -52,6 +53,8 @@ var taskObject = newObject(object[draft]{
 		{name: "wait", read: readWait, shape: `{"$ref":"#/$defs/wait"}`, doc: "Action: a sensor that holds no worker while it waits."},
 	},
 })
+
+const actionNames = "run, exec, call, expr, http, sql, workflow, wait"
 
 // isAction reports whether a key of a task is an action.
 func isAction(key string) bool {
@@ -126,7 +129,7 @@ func (d *decoder) readTask(t *draft) {
 	t.deps = d.used
 	if t.Action == nil {
 		if t.action == nil && !d.meant {
-			d.errorf(t.id, "task %s has no action; it needs one of run, exec, call, expr, http, sql, workflow, wait", t.ID)
+			d.errorf(t.id, "task %s has no action; it needs one of %s", t.ID, actionNames)
 		}
 		return
 	}
@@ -155,6 +158,10 @@ func (d *decoder) wholeTask(t *draft) bool {
 			d.errorf(t.n, "task %s is a map with an action; for a command write %s: { run: %s }", t.ID, t.ID, shorten(quoteYAML(s), 60))
 			return false
 		}
+	}
+	if isNull(t.n) {
+		d.errorf(t.id, "task %s is empty; it needs one of %s", t.ID, actionNames)
+		return false
 	}
 	d.errorf(t.id, "task %s is a map with an action, not %s", t.ID, nodeKind(t.n))
 	return false

@@ -10,7 +10,7 @@ func translate(word, object string, has func(string) bool) (key, sentence string
 	plain := strings.ToLower(strings.NewReplacer("-", "_", ".", "_", " ", "_").Replace(word))
 	for _, s := range []string{snakeCase(word), plain} {
 		if s != word && has(s) {
-			return s, "here it is " + s
+			return s, calledHere(s)
 		}
 	}
 	flat := strings.ReplaceAll(plain, "_", "")
@@ -21,7 +21,7 @@ func translate(word, object string, has func(string) bool) (key, sentence string
 		case rest != "":
 			return key, rest
 		default:
-			return key, "here it is " + key
+			return key, calledHere(key)
 		}
 	}
 	if object == "a task" && (flat == "name" || flat == "id" || flat == "taskid") {
@@ -29,6 +29,8 @@ func translate(word, object string, has func(string) bool) (key, sentence string
 	}
 	return "", ""
 }
+
+func calledHere(key string) string { return `flow calls it "` + key + `"` }
 
 // snakeCase makes max_parallel of maxParallel.
 func snakeCase(word string) string {
@@ -64,7 +66,7 @@ var dialects = map[string][]string{
 	"environment": {"env"}, "envs": {"env"}, "environ": {"env"},
 	"pools": {"executors"}, "runners": {"executors"}, "executor": {"executors"}, "workers": {"executors"}, "queues": {"executors"}, "executors": {"executor"},
 	"default": {"defaults"}, "defaultargs": {"defaults"},
-	"maxactiveruns": {"concurrency"}, "maxruns": {"concurrency"}, "maxconcurrentruns": {"concurrency"}, "onlimit": {"on_limit"}, "cancelinprogress": {"on_limit|here it is on_limit: replace"}, "group": {"max_runs|runs are counted by the workflow's name; leave it out"},
+	"maxactiveruns": {"concurrency"}, "maxruns": {"concurrency"}, "maxconcurrentruns": {"concurrency"}, "onlimit": {"on_limit"}, "cancelinprogress": {"on_limit|write on_limit: replace"}, "group": {"max_runs|runs are counted by the workflow's name; leave it out"},
 	"failfast": {"fail_fast"}, "stoponerror": {"fail_fast"}, "stoponfailure": {"fail_fast"},
 	"onfailure": {"finally|write a task with `if: failure()`, under tasks or finally", "if|write another task with `needs` and `if: failure()`"}, "onsuccess": {"finally|write a task with `if: success()` under finally", "if|write another task with `needs`"}, "onexit": {"finally"}, "handlers": {"finally"}, "handleron": {"finally"}, "teardown": {"finally"}, "cleanup": {"finally"}, "always": {"finally"}, "after": {"finally", "needs"}, "post": {"finally"},
 	"results": {"outputs", "result"}, "output": {"outputs", "result"}, "returns": {"outputs", "result"}, "outputs": {"result|a task has one result; name what you need of it: tasks.ID.result.field"},
@@ -75,18 +77,18 @@ var dialects = map[string][]string{
 	// Of a task.
 	"depends": {"needs"}, "dependson": {"needs"}, "deps": {"needs"}, "dependencies": {"needs"}, "requires": {"needs"}, "upstream": {"needs"}, "upstreamtasks": {"needs"}, "waitfor": {"needs", "wait"}, "prerequisites": {"needs"}, "need": {"needs"}, "parents": {"needs"},
 	"command": {"run"}, "commands": {"run"}, "cmd": {"run"}, "cmds": {"run"}, "script": {"run"}, "sh": {"run"}, "bash": {"run"}, "bashcommand": {"run"}, "shellcommand": {"run"}, "exe": {"exec"}, "program": {"exec"}, "argv": {"exec"}, "args": {"inputs", "exec"},
-	"python": {"call|here it is `call: module:function` on an executor with runtime: python"}, "pythoncallable": {"call"}, "function": {"call"}, "func": {"call"}, "uses": {"call", "workflow"}, "expression": {"expr"}, "eval": {"expr"}, "request": {"http"}, "query": {"sql"}, "sensor": {"wait"}, "sleep": {"wait|here it is wait: { for: 10s }"}, "subworkflow": {"workflow"}, "include": {"workflow"}, "call": {"workflow"},
+	"python": {"call|write `call: module:function` on an executor with runtime: python"}, "pythoncallable": {"call"}, "function": {"call"}, "func": {"call"}, "uses": {"call", "workflow"}, "expression": {"expr"}, "eval": {"expr"}, "request": {"http"}, "query": {"sql"}, "sensor": {"wait"}, "sleep": {"wait|write wait: { for: 10s }"}, "subworkflow": {"workflow"}, "include": {"workflow"}, "call": {"workflow"},
 	"with": {"inputs"}, "input": {"inputs"}, "opkwargs": {"inputs"}, "opargs": {"inputs"},
 	"when": {"if"}, "condition": {"if"}, "conditions": {"if"}, "preconditions": {"if"}, "precondition": {"if"}, "onlyif": {"if"}, "rules": {"if"}, "triggerrule": {"if|write it as a condition: if: always(), if: failure()"}, "unless": {"if"},
 	"withitems": {"for_each"}, "loop": {"for_each"}, "foreach": {"for_each"}, "items": {"for_each"}, "withparam": {"for_each"}, "expand": {"for_each"}, "each": {"for_each"}, "for": {"for_each"}, "map": {"for_each"}, "strategy": {"matrix"}, "parallel": {"for_each", "max_parallel"}, "parallelism": {"max_parallel"}, "maxconcurrent": {"max_parallel"}, "concurrency": {"max_parallel"}, "maxactivetis": {"max_parallel"},
 	"runson": {"executor"}, "pool": {"executor"}, "runner": {"executor"}, "queue": {"executor"}, "worker": {"executor"}, "agent": {"executor"},
 	"timeoutsec": {"timeout"}, "timeoutsecs": {"timeout"}, "timeoutseconds": {"timeout"}, "timeoutminutes": {"timeout"}, "timeoutmin": {"timeout"}, "executiontimeout": {"timeout"}, "timelimit": {"timeout"}, "maxtime": {"timeout"}, "activedeadlineseconds": {"timeout"}, "dagruntimeout": {"timeout"}, "sla": {"deadline"},
-	"retries": {"retry"}, "retrypolicy": {"retry"}, "retrystrategy": {"retry"}, "maxretries": {"retry"}, "maxattempts": {"attempts", "retry"}, "retrydelay": {"retry|here it is retry: { attempts: 3, delay: 2s }"}, "repeatpolicy": {"wait", "retry"},
+	"retries": {"retry"}, "retrypolicy": {"retry"}, "retrystrategy": {"retry"}, "maxretries": {"retry"}, "maxattempts": {"attempts", "retry"}, "retrydelay": {"retry|write retry: { attempts: 3, delay: 2s }"}, "repeatpolicy": {"wait", "retry"},
 	"limit": {"attempts"}, "count": {"attempts"}, "times": {"attempts"}, "tries": {"attempts"}, "max": {"attempts"}, "interval": {"delay", "every"}, "intervalsec": {"delay", "every"}, "initialdelay": {"delay"}, "mininterval": {"delay"}, "wait": {"delay"}, "factor": {"backoff"}, "multiplier": {"backoff"}, "exponentialbackoff": {"backoff"}, "maxinterval": {"max_delay"}, "maxintervalsec": {"max_delay"}, "maxbackoff": {"max_delay"},
 	"continueon": {"continue_on_error"}, "ignoreerror": {"continue_on_error"}, "ignoreerrors": {"continue_on_error"}, "allowfailure": {"continue_on_error"}, "continueonfail": {"continue_on_error"}, "continueonfailure": {"continue_on_error"}, "softfail": {"continue_on_error"},
 	"workingdirectory": {"dir"}, "workingdir": {"dir"}, "workdir": {"dir"}, "cwd": {"dir"}, "directory": {"dir"}, "chdir": {"dir"}, "path": {"dir", "file"},
 	"gracetime": {"grace"}, "killafter": {"grace"}, "terminationgraceperiodseconds": {"grace"}, "signalonstop": {"grace"},
-	"priorityweight": {"priority"}, "weight": {"priority"}, "resources": {"limits"}, "ulimits": {"limits"}, "ulimit": {"limits"}, "memoize": {"cache"}, "caching": {"cache"}, "sources": {"cache|here it is cache: { key: \"${{ hash_files('src/**') }}\" }"}, "interpreter": {"shell"}, "format": {"result"}, "resulttype": {"result"}, "xcom": {"result"},
+	"priorityweight": {"priority"}, "weight": {"priority"}, "resources": {"limits"}, "ulimits": {"limits"}, "ulimit": {"limits"}, "memoize": {"cache"}, "caching": {"cache"}, "sources": {"cache|write cache: { key: \"${{ hash_files('src/**') }}\" }"}, "interpreter": {"shell"}, "format": {"result"}, "resulttype": {"result"}, "xcom": {"result"},
 	"container": {"run|flow runs programs of this machine; call the container in run"}, "image": {"run|flow runs programs of this machine; call the container in run"}, "docker": {"run|flow runs programs of this machine; call the container in run"},
 	// Of the rest.
 	"uri": {"url"}, "endpoint": {"url"}, "address": {"url"}, "verb": {"method"}, "header": {"headers"}, "data": {"json"}, "payload": {"json"}, "form": {"body"}, "statuscodes": {"expect"}, "status": {"expect"}, "expectedstatus": {"expect"},

@@ -14,7 +14,8 @@ type object[T any] struct {
 	doc   string
 	keys  []key[T]
 	index map[string]int
-	null  bool // an empty value is an empty map
+	null  bool   // an empty value is an empty map
+	also  string // more members of the schema, in JSON
 }
 
 // key is one key: how its value is read, what it looks like, what it means.
@@ -51,11 +52,16 @@ func (o *object[T]) read(d *decoder, n *node, at *node, into *T) bool {
 		}
 	}
 	var keys, values [maxKeys]*node
+	var slips [maxKeys]bool // a wrong key stands for it
 	for k, v := range pairs(n) {
 		if i, ok := o.index[k.Value]; ok {
 			keys[i], values[i] = k, v
 		} else {
-			d.unknownKey(k, o.name, o.names())
+			meant := d.unknownKey(k, o.name, o.names())
+			if i, ok := o.index[meant]; ok {
+				slips[i] = true
+			}
+			d.meant = d.meant || isAction(meant)
 		}
 	}
 	outer, outerAt := d.key, d.at
@@ -63,7 +69,7 @@ func (o *object[T]) read(d *decoder, n *node, at *node, into *T) bool {
 		d.key, d.at = o.keys[i].name, keys[i]
 		if values[i] != nil {
 			o.keys[i].read(d, values[i], into)
-		} else if o.keys[i].must {
+		} else if o.keys[i].must && !slips[i] {
 			d.errorf(at, "%s needs %s", o.name, d.key)
 		}
 	}

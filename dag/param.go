@@ -154,10 +154,14 @@ func (p *Param) Read(given any) (any, error) {
 // fromFile is convert for what stands in a workflow file, where a number
 // without a unit is no duration and quoted digits are no number.
 func (p *Param) fromFile(v any) (any, error) {
-	switch v.(type) {
+	switch v := v.(type) {
 	case string:
-		if p.Type == ParamInt || p.Type == ParamFloat || p.Type == ParamBool || p.Type == ParamList || p.Type == ParamMap {
-			return nil, fmt.Errorf("a text is no %s; write it without quotes", p.Type)
+		switch p.Type {
+		case ParamInt, ParamFloat, ParamBool, ParamList, ParamMap:
+			if _, err := p.fromText(v); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("in quotes it is a text, not of type %s; write it without", p.Type)
 		}
 	case int, float64:
 		if p.Type == ParamDuration {

@@ -105,7 +105,7 @@ func (r *resolver) expand(size int, at Pos, length int) bool {
 // mapping checks the keys of a map whose values are resolved, and replaces
 // merge keys. It returns how many nodes came in.
 func (r *resolver) mapping(n *node) (added int) {
-	merges := false
+	merges, bad := false, false
 	var seen map[string]*node
 	if len(n.Content) > 32 {
 		seen = make(map[string]*node, len(n.Content)/2)
@@ -114,7 +114,7 @@ func (r *resolver) mapping(n *node) (added int) {
 		k := n.Content[i]
 		if k.Kind != scalarKind {
 			r.badKey(k)
-			n.Content[i] = nothing(k)
+			bad = true
 			continue
 		}
 		var first *node
@@ -130,12 +130,25 @@ func (r *resolver) mapping(n *node) (added int) {
 		}
 		merges = merges || k.Tag == "!!merge"
 	}
+	if bad {
+		n.Content = withoutBadKeys(n.Content)
+	}
 	if !merges {
 		return 0
 	}
 	before := len(n.Content)
 	r.merge(n)
 	return max(0, len(n.Content)-before)
+}
+
+func withoutBadKeys(pairs []*node) []*node {
+	out := pairs[:0]
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i].Kind == scalarKind {
+			out = append(out, pairs[i], pairs[i+1])
+		}
+	}
+	return out
 }
 
 func (r *resolver) badKey(k *node) {

@@ -6,11 +6,11 @@ import (
 )
 
 // nearest returns the candidate that name is most likely a slip of, or "" where
-// none is close: at most one slip in three characters, a swap of neighbours
+// none is close: about one slip in three characters, a swap of neighbours
 // being one slip. Among equals the first wins. It costs a pass over the
 // candidates, so callers bound how often they ask.
 func nearest(name string, candidates iter.Seq[string]) string {
-	limit := (utf8.RuneCountInString(name) + 2) / 3
+	limit := (utf8.RuneCountInString(name) + 1) / 3
 	best, bestAt := "", limit+1
 	a := []rune(name)
 	for c := range candidates {

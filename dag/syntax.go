@@ -1,7 +1,9 @@
 package dag
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,10 +35,13 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 		return s.mendAlias(now, at.Line, m[1])
 	}
 	line := at.Line
-	if context, rest := contextLine(cause); context > 0 {
-		cause = rest
-		if strings.Contains(cause, "end of stream") {
-			line = context
+	context, cause := contextLine(cause)
+	switch {
+	case context > 0 && strings.Contains(cause, "end of stream"):
+		line = context
+	case strings.Contains(cause, "expected ',' or"):
+		if t, number, ok := now.findOpen(context, line); ok {
+			return s.mend(text, now, number, t)
 		}
 	}
 	for number, tries := line, 0; number > 0 && tries < 4; number-- {
@@ -46,7 +51,7 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 		}
 		tries++
 		t, found := findTrap(l)
-		if !found && number == line {
+		if !found {
 			t, found = now.findLayout(number)
 		}
 		if found {
@@ -111,7 +116,7 @@ var contextPrefix = regexp.MustCompile(`^line (\d+): `)
 func contextLine(cause string) (line int, rest string) {
 	m := contextPrefix.FindStringSubmatch(cause)
 	if m == nil {
-		return 1, cause
+		return 0, cause
 	}
 	for _, c := range m[1] {
 		line = min(10*line+int(c-'0'), maxFile)
@@ -140,31 +145,117 @@ func explain(cause string) string {
 	return cause
 }
 
+// findOpen finds the { or [ that is never closed: in the line in which the
+// library says it begins, or in the last one before the error that has one.
+func (s *source) findOpen(context, last int) (t trap, number int, ok bool) {
+	for number := last; number > 0 && number >= context && number > last-20; number-- {
+		l := s.line(number)
+		at, _, value := splitLine(l)
+		if value == "" || value[0] != '{' && value[0] != '[' || flowEnd(value) > 0 {
+			continue
+		}
+		if t, ok := flowTrap(l, at, value); ok {
+			return t, number, true
+		}
+		t := trap{from: at, to: at + 1, message: "the " + value[:1] + " is never closed"}
+		if next := s.line(number + 1); indentOf(next) <= indentOf(l) || strings.TrimSpace(next) == "" {
+			t.mended = l[:at] + closeFlow(stripComment(value))
+		}
+		return t, number, true
+	}
+	return trap{}, 0, false
+}
+
+// closeFlow adds the brackets that v lacks.
+func closeFlow(v string) string {
+	var open []byte
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '"', '\'':
+			if end := closingQuote(v[i:]); end > 0 {
+				i += end - 1
+			}
+		case '{':
+			open = append(open, '}')
+		case '[':
+			open = append(open, ']')
+		case '}', ']':
+			if len(open) > 0 {
+				open = open[:len(open)-1]
+			}
+		}
+	}
+	slices.Reverse(open)
+	return v + string(open)
+}
+
+func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+
 // findLayout finds an error of indentation in a line that is fine by itself.
 func (s *source) findLayout(number int) (trap, bool) {
 	l := s.line(number)
-	body := strings.TrimLeft(l, " ")
-	indent := len(l) - len(body)
+	_, key, _ := splitLine(l)
 	above := number - 1
-	for above > 0 && strings.TrimSpace(s.line(above)) == "" {
+	for above > 0 && blankOrComment(s.line(above)) {
 		above--
 	}
-	if above == 0 {
+	if above == 0 || key == "" {
 		return trap{}, false
 	}
 	before := s.line(above)
-	head := strings.TrimLeft(before, " ")
-	depth := len(before) - len(head)
-	_, key, value := splitLine(before)
+	indent, depth := indentOf(l), indentOf(before)
+	_, keyAbove, value := splitLine(before)
+	whole := trap{from: indent, to: indent + max(1, strings.IndexByte(l[indent:]+":", ':'))}
 	switch {
-	case indent <= depth || strings.HasPrefix(head, "#"):
-	case key == "" && !strings.HasSuffix(strings.TrimSpace(value), ":") && !strings.HasPrefix(head, "- "):
-		word := strings.TrimSpace(head)
-		return trap{above: above - number, from: depth, to: depth + len(word), message: word + " needs a colon: " + word + ":",
-			mended: before + ":"}, true
-	case key != "" && value != "":
-		return trap{from: indent, to: indent + max(1, strings.IndexByte(body+":", ':')),
-			message: "this line is indented deeper than the one above, which has its value already; give both the same indentation"}, true
+	case indent > depth && keyAbove == "" && isName(strings.ReplaceAll(value, "-", "_")):
+		return trap{above: above - number, from: depth, to: len(before), message: value + " needs a colon: " + value + ":", mended: before + ":"}, true
+	case indent == depth && keyAbove == "" && isName(firstWord(value)):
+		word := firstWord(value)
+		rest := strings.TrimLeft(value[len(word):], " ")
+		return trap{above: above - number, from: depth, to: depth + len(word), message: word + " needs a colon: " + shorten(word+": "+rest, 60),
+			mended: before[:depth] + word + ": " + rest}, true
+	case indent > depth && keyAbove != "" && value != "" && strings.IndexByte("|>{[&", value[0]) < 0 && !strings.HasPrefix(before[depth:], "- "):
+		whole.message = fmt.Sprintf("%s is indented deeper than %s above, which has its value; give both the same indentation", key, keyAbove)
+		whole.mended = before[:depth] + l[indent:]
+		return whole, true
+	case indent < depth && !s.fits(number, indent):
+		whole.message = fmt.Sprintf("%s is indented by %d, which fits nothing above: line %d is indented by %d", key, indent, above, depth)
+		whole.mended = before[:depth] + l[indent:]
+		return whole, true
 	}
 	return trap{}, false
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
+}
+
+func blankOrComment(line string) bool {
+	line = strings.TrimSpace(line)
+	return line == "" || line[0] == '#'
+}
+
+// fits reports whether a block that is open above a line has that indentation.
+func (s *source) fits(number, indent int) bool {
+	for number--; number > 0; number-- {
+		l := s.line(number)
+		if blankOrComment(l) {
+			continue
+		}
+		switch depth := indentOf(l); {
+		case depth == indent:
+			return true
+		case depth < indent:
+			rest := l[depth:] // of a list, what stands behind the dash
+			for strings.HasPrefix(rest, "- ") {
+				rest = strings.TrimLeft(rest[1:], " ")
+				if len(l)-len(rest) == indent {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return false
 }

@@ -255,6 +255,7 @@ func shorten(s string, width int) string {
 // foreignTag reports a tag, most often an expression that begins with `!`.
 func (r *resolver) foreignTag(n *node) {
 	p := Pos{n.Line, n.Column}
+	defer r.src.mute(p.Line)
 	line := r.src.line(p.Line)
 	rest := r.src.text[r.src.offset(p):]
 	rest, _, _ = strings.Cut(rest, "\n")
@@ -264,7 +265,6 @@ func (r *resolver) foreignTag(n *node) {
 			v := stripComment(rest)
 			n.Value = v // as it was meant
 			r.src.errorAt(p, utf8.RuneCountInString(v), "a text that begins with ! needs quotes, else it is a YAML tag: %s", shorten(key+": "+quoteYAML(v), 70))
-			r.src.mute(p.Line)
 			return
 		}
 	}
