@@ -123,7 +123,8 @@ func files(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usage(strings.TrimSpace(c.Example), "%s needs a workflow file", c.CommandPath())
+			example, _, _ := strings.Cut(strings.TrimSpace(c.Example), "\n")
+			return usage("for example "+example, "%s needs a workflow file", c.CommandPath())
 		case most > 0 && len(args) > most:
 			return usage(c.CommandPath()+" --help", "%s takes one workflow file, not %d arguments", c.CommandPath(), len(args))
 		}
