@@ -157,6 +157,10 @@ func nullField(name string) error {
 	return fmt.Errorf("field %s of null; write ?.%s for null in that case, and ?? for another value: x?.%s ?? 0", name, name, name)
 }
 
+// TypeName says what kind of value a plain value is, as messages do: "null",
+// "text", "a number", "true or false", "a list", "a map".
+func TypeName(v any) string { return describe(v) }
+
 // describe says what kind of value v is.
 func describe(v any) string {
 	switch v.(type) {
