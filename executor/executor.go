@@ -74,8 +74,10 @@ func submit[T any](ctx context.Context, ex Executor, fn func(context.Context) (T
 	j := &job[T]{fn: fn}
 	j.work.job = j
 	j.work.node = j.promise.Bind(ctx, o.name, &j.work, o.detach)
-	j.work.priority, j.work.weight, j.work.timeout = o.priority, max(o.weight, 1), o.timeout
-	j.work.detached = o.detach
+	j.work.priority, j.work.weight, j.work.detached = o.priority, int32(max(o.weight, 1)), o.detach
+	if o.timeout > 0 {
+		j.work.special().timeout = o.timeout
+	}
 	ex.accept(ctx, &j.work, o.after)
 	return j.promise.Future()
 }

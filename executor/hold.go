@@ -29,7 +29,7 @@ func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
 		w.refuse(err)
 		return
 	}
-	w.hold = h
+	w.special().hold = h
 	w.phase = holding
 	p.held.pushBack(w)
 	p.mu.Unlock()
@@ -70,7 +70,7 @@ func (h *hold) countDown() {
 
 // ready moves a held task on to where it can start.
 func (p *pool) ready(w *work) {
-	w.hold.release()
+	w.few.hold.release()
 	w.node.WaitFor(false)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -244,8 +245,8 @@ func Timeout(d time.Duration) TaskOption {
 // At the head of the queue it waits for them and is not overtaken.
 func Weight(n int) TaskOption {
 	return taskOption(func(o *taskOptions) error {
-		if n < 1 {
-			return fmt.Errorf("Weight(%d): must be at least 1", n)
+		if n < 1 || n > math.MaxInt32 {
+			return fmt.Errorf("Weight(%d): must be from 1 to MaxWorkers", n)
 		}
 		o.weight = n
 		return nil

@@ -124,7 +124,7 @@ func (p *pool) submit(ctx context.Context, w *work) {
 	var room chan struct{}
 	if full {
 		room = make(chan struct{})
-		w.room = room
+		w.special().room = room
 		p.entering = append(p.entering, w)
 	}
 	p.mu.Unlock()
@@ -156,7 +156,7 @@ func (p *pool) admit(w *work) error {
 		return p.brokenFor(w)
 	case p.closing:
 		return fmt.Errorf("%w: %s", ErrShutdown, p.name)
-	case w.weight > p.max:
+	case int(w.weight) > p.max:
 		return fmt.Errorf("executor: task of weight %d can't run in %s, which has %d places", w.weight, p.name, p.max)
 	}
 	p.numbered++
@@ -172,7 +172,7 @@ func (p *pool) brokenFor(w *work) error {
 // fits reports whether there are places for w. A task that became heavier than
 // the pool, by a Resize, fits when nothing else runs.
 func (p *pool) fits(w *work) bool {
-	return p.used+w.weight <= p.max || p.used == 0
+	return p.used+int(w.weight) <= p.max || p.used == 0
 }
 
 // free reports whether w may start before all that wait for a place.
@@ -183,13 +183,13 @@ func (p *pool) free(w *work) bool {
 // place gives w its places.
 func (p *pool) place(w *work) {
 	w.phase = placed
-	p.used += w.weight
+	p.used += int(w.weight)
 	p.running++
 }
 
 // displace takes them back.
 func (p *pool) displace(w *work) {
-	p.used -= w.weight
+	p.used -= int(w.weight)
 	p.running--
 }
 
@@ -217,8 +217,8 @@ func (p *pool) next() *work {
 func (p *pool) resume(w *work) {
 	p.blocked--
 	p.place(w)
-	close(w.granted)
-	w.granted = nil
+	close(w.few.granted)
+	w.few.granted = nil
 }
 
 // spill starts all that may start.
@@ -237,7 +237,7 @@ func (p *pool) start(w *work) {
 // unqueue takes w out of the queue and lets the next submitter in.
 func (p *pool) unqueue(w *work) {
 	p.queue.remove(w)
-	if w.room != nil {
+	if w.few != nil && w.few.room != nil {
 		i := slices.Index(p.entering, w)
 		p.entering = slices.Delete(p.entering, i, i+1)
 		p.letIn(w)
@@ -250,8 +250,8 @@ func (p *pool) unqueue(w *work) {
 }
 
 func (p *pool) letIn(w *work) {
-	close(w.room)
-	w.room = nil
+	close(w.few.room)
+	w.few.room = nil
 }
 
 // Resize changes how many tasks may run at once, from now on; n is at least 1.

@@ -23,24 +23,38 @@ const (
 	gone                 // the pool is done with it
 )
 
-// work is the pool's side of a task. It implements task.Host.
+// work is the pool's side of a task. It implements task.Host. There is one for
+// every task ever queued, so what few need is apart.
 type work struct {
 	pool       *pool // nil: not accepted
 	node       *task.Node
 	job        runner
 	prev, next *work // in list
 	list       *list
+	worker     *worker // that runs it
+	few        *few    // nil: nothing special
 	number     uint64
 	priority   int
-	weight     int
-	timeout    time.Duration // 0: none
-	waits      int           // how many goroutines of it wait with its place given back
+	weight     int32
+	waits      int32 // how many goroutines of it wait with its place given back
 	phase      phase
 	detached   bool // the end of the context it was submitted with is nothing to it
-	hold       *hold
-	room       chan struct{}   // closed when its Submit may return
-	granted    chan struct{}   // closed when it has its places again
-	values     context.Context // of the worker that runs it
+}
+
+// few is what few tasks have.
+type few struct {
+	timeout time.Duration // 0: none
+	hold    *hold
+	room    chan struct{} // closed when its Submit may return
+	granted chan struct{} // closed when it has its places again
+}
+
+// special returns what few tasks have, for writing.
+func (w *work) special() *few {
+	if w.few == nil {
+		w.few = new(few)
+	}
+	return w.few
 }
 
 // Name implements task.Host.
@@ -53,10 +67,10 @@ func (w *work) Name() string {
 
 // Value implements task.Host.
 func (w *work) Value(key any) any {
-	if w.values == nil {
+	if w.worker == nil || w.worker.values == nil {
 		return nil
 	}
-	return w.values.Value(key)
+	return w.worker.values.Value(key)
 }
 
 // Leave implements task.Host. What waits for a task that is queued here hands its
@@ -128,7 +142,7 @@ func (w *work) Return(ctx context.Context) {
 	}
 	w.phase = back
 	granted := make(chan struct{})
-	w.granted = granted
+	w.special().granted = granted
 	p.regain = append(p.regain, w)
 	p.mu.Unlock()
 
@@ -137,7 +151,7 @@ func (w *work) Return(ctx context.Context) {
 	case <-ctx.Done():
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if w.granted == granted {
+		if w.few.granted == granted {
 			p.forgo(w)
 			p.blocked--
 			p.place(w)
@@ -150,8 +164,8 @@ func (w *work) Return(ctx context.Context) {
 func (p *pool) forgo(w *work) {
 	i := slices.Index(p.regain, w)
 	p.regain = slices.Delete(p.regain, i, i+1)
-	close(w.granted)
-	w.granted = nil
+	close(w.few.granted)
+	w.few.granted = nil
 }
 
 // Dropped implements task.Host: the future was cancelled before the task started.
@@ -186,8 +200,8 @@ func (p *pool) forget(w *work, failed bool) {
 // drop forgets what a task refers to.
 func (w *work) drop() {
 	w.job.drop()
-	if w.hold != nil {
-		w.hold.release()
+	if w.few != nil && w.few.hold != nil {
+		w.few.hold.release()
 	}
 }
 
@@ -225,5 +239,5 @@ func (w *work) expire() {
 
 func (w *work) overtime() error {
 	return fmt.Errorf("executor: task %q ran longer than its timeout of %s: %w",
-		w.node.Name(), w.timeout, context.DeadlineExceeded)
+		w.node.Name(), w.few.timeout, context.DeadlineExceeded)
 }

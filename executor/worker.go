@@ -67,14 +67,14 @@ func (wk *worker) run(w *work) {
 	if ctx.Err() != nil {
 		w.node.Cancel(task.CancelledBy(context.Cause(ctx)))
 	}
-	w.values = wk.values
+	w.worker = wk
 	if w.node.Start() != task.Pending {
 		w.drop()
 		return
 	}
-	if w.timeout > 0 {
-		w.node.Limit(w.timeout, w.overtime())
-		timer := time.AfterFunc(w.timeout, w.expire)
+	if few := w.few; few != nil && few.timeout > 0 {
+		w.node.Limit(few.timeout, w.overtime())
+		timer := time.AfterFunc(few.timeout, w.expire)
 		defer timer.Stop()
 	}
 	w.job.call(ctx)
