@@ -35,7 +35,7 @@ const DefaultThreads = 64
 // executors `default` and `thread` are shared by all workflows, one that a file
 // defines belongs to the workflow of that name. It is safe for concurrent use.
 type Engine struct {
-	workers int
+	places  func(*dag.Executor) int
 	environ []string
 
 	launcher executor.Launcher
@@ -73,7 +73,7 @@ func New(opts ...Option) *Engine {
 		o(&s)
 	}
 	return &Engine{
-		workers: s.workers,
+		places:  Places(s.workers),
 		environ: s.environ,
 		disp:    run.NewDispatcher(s.jobs, 0),
 		pools:   make(map[string]*executor.Pool),
@@ -127,7 +127,7 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 		if e.pools[name] != nil {
 			continue
 		}
-		size := e.size(x)
+		size := e.places(x)
 		p, err := executor.NewPool(executor.MaxWorkers(size), executor.NamePrefix(name))
 		if err != nil {
 			return fmt.Errorf("engine: executor %s: %w", x.Name, err)
@@ -140,16 +140,20 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 	return nil
 }
 
-func (e *Engine) size(x *dag.Executor) int {
-	switch {
-	case e.workers > 0:
-		return e.workers
-	case x.Workers > 0:
-		return x.Workers
-	case x.Process:
-		return runtime.NumCPU()
+// Places tells how many places the pool of an executor has in an engine with
+// that Workers option.
+func Places(workers int) func(*dag.Executor) int {
+	return func(x *dag.Executor) int {
+		switch {
+		case workers > 0:
+			return workers
+		case x.Workers > 0:
+			return x.Workers
+		case x.Process:
+			return runtime.NumCPU()
+		}
+		return DefaultThreads
 	}
-	return DefaultThreads
 }
 
 // dispatch gives back places, queues what is ready, and hands out the places
@@ -209,8 +213,8 @@ func Check(w *dag.Workflow) []dag.Diagnostic {
 	return found
 }
 
-// Wait is Start and Wait in one, for programs that run one workflow. When ctx
-// ends the run is cancelled in order, and Wait still waits for its end.
+// Run is Start and Wait in one, for programs that run one workflow. When ctx ends
+// the run is cancelled in order, and Run still waits for its end.
 func (e *Engine) Run(ctx context.Context, plan *dag.Plan, o Options) (*Summary, error) {
 	r, err := e.Start(plan, o)
 	if err != nil {

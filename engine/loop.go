@@ -210,18 +210,41 @@ func (r *Run) begin(t run.Ticket) {
 	do := r.actions[t.Task]
 	f := executor.Submit(r.ctx, r.engine.pools[r.poolName[t.Task]], func(ctx context.Context) (action.Outcome, error) {
 		return r.attempt(ctx, do, a), nil
-	}, executor.Name(task.ID))
+	}, r.options(task)...)
 	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, tail: last}
 	f.OnDone(func(f *futures.Future[action.Outcome]) {
 		out, err, _ := f.TryResult()
 		if err != nil {
-			out = action.Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}}
+			out = broken(task, err)
 		}
 		r.in.put(message{ticket: &t, event: run.Event{
 			Kind: run.AttemptEnded, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt,
 			Value: out.Value, Failure: out.Failure, ExitCode: int32(out.ExitCode),
 		}})
 	})
+}
+
+// broken is the outcome of an attempt that did not come to its own end.
+func broken(t *dag.Task, err error) action.Outcome {
+	f := &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.Reason, f.Message = dag.ReasonTimeout, fmt.Sprintf("timed out after %s, and did not stop", t.Timeout)
+	}
+	return action.Outcome{ExitCode: -1, Failure: f}
+}
+
+// stray is how much longer than its timeout and grace an attempt on threads may
+// take before its worker is given up.
+const stray = 5 * time.Second
+
+// options are those of an attempt's future. A goroutine can't be killed: one
+// that does not return in time loses its place, and the future ends without it.
+func (r *Run) options(t *dag.Task) []executor.TaskOption {
+	opts := []executor.TaskOption{executor.Name(t.ID)}
+	if x, ok := r.plan.Workflow.Executor(t.Executor); ok && !x.Process && t.Timeout > 0 {
+		opts = append(opts, executor.Timeout(t.Timeout+t.Grace+stray))
+	}
+	return opts
 }
 
 // attempt does the work, on the executor's goroutine.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"flow/dag"
@@ -167,7 +168,9 @@ func exited(e executor.Exit, stderr *lastLine) Outcome {
 }
 
 // lastLine passes output on and keeps its last line that isn't empty.
+// It is safe for concurrent use.
 type lastLine struct {
+	mu   sync.Mutex
 	to   io.Writer
 	line []byte // so far
 	last []byte
@@ -177,6 +180,8 @@ type lastLine struct {
 const maxLine = 400
 
 func (l *lastLine) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	rest := p
 	for {
 		line, after, ended := bytes.Cut(rest, []byte{'\n'})
@@ -200,6 +205,8 @@ func (l *lastLine) end() {
 }
 
 func (l *lastLine) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.end()
 	return strings.ToValidUTF8(strings.TrimSpace(string(l.last)), "\uFFFD")
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"flow/dag"
 )
@@ -19,7 +20,10 @@ const MaxResult = 64 << 20
 // capture keeps what a command prints, for its result, and passes it on to the
 // log. Above MaxResult it keeps nothing, only counts: the attempt fails at its
 // end, and the command is not disturbed before.
+//
+// It is safe for concurrent use: the commands of a script may run side by side.
 type capture struct {
+	mu   sync.Mutex
 	to   io.Writer
 	keep bool
 	buf  bytes.Buffer
@@ -27,6 +31,8 @@ type capture struct {
 }
 
 func (c *capture) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.size += int64(len(p))
 	switch {
 	case !c.keep:

@@ -33,7 +33,9 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	}
 	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
 	stderr := &lastLine{to: a.Stderr}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(sc.Text), a.Task.ID)
+	// The interpreter is a bash: of scripts parsed as POSIX it loses blanks in
+	// `export x="a  b"`. That the script is POSIX was checked when it was loaded.
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(sc.Text), a.Task.ID)
 	if err != nil {
 		return invalid(err)
 	}

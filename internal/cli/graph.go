@@ -9,11 +9,9 @@ import (
 	"flow/dag"
 )
 
-// pictures are the formats of `flow graph`.
-var pictures = []string{"text", "dot", "mermaid"}
-
 func newGraph(std streams) *cobra.Command {
 	var format string
+	pictures := dag.Formats()
 	c := &cobra.Command{
 		Use:   "graph FILE",
 		Short: "Draws a workflow",
@@ -29,7 +27,7 @@ func newGraph(std streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return dag.Draw(std.out, plan, format)
+			return dag.Draw(std.out, plan, format, nil)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", strings.Join(pictures, ", "))

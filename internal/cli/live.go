@@ -168,6 +168,8 @@ func (v *live) status(now time.Time, width int) string {
 	return v.style.bold(fit(v.ends.plan.Workflow.Name+"  "+strings.Join(parts, " · "), width-1))
 }
 
+func (v *live) broken() <-chan struct{} { return nil }
+
 // close draws what has ended for the last time, takes the moving part away and
 // prints the summary.
 func (v *live) close(s *engine.Summary) error {

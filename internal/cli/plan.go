@@ -10,6 +10,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/action"
 	"flow/internal/run"
 	"flow/internal/sim"
 )
@@ -48,7 +49,7 @@ func planFile(std streams, file string, f *runFlags) error {
 	if err != nil {
 		return startError(err)
 	}
-	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), f.jobs, engine.Look(plan.Workflow))
+	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), f.jobs, action.Look(plan.Workflow))
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,9 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 invalid file, params or usage,
 // view shows a run while it goes on and when it has ended.
 type view interface {
 	event(engine.Event)
+	// broken is closed when a program that reads the events has gone: the run is
+	// cancelled then. A terminal that has gone sends a signal instead.
+	broken() <-chan struct{}
 	close(*engine.Summary) error
 }
 
@@ -99,7 +102,7 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	if err != nil {
 		return errors.Join(startError(err), e.Close())
 	}
-	stop := cancelOnSignals(r, std)
+	stop := cancelOnSignals(r, std, v.broken())
 	summary, err := r.Wait(context.WithoutCancel(ctx))
 	stop()
 	if err := errors.Join(err, v.close(summary), e.Close()); err != nil {
@@ -137,8 +140,9 @@ func supported(std streams, w *dag.Workflow) error {
 }
 
 // cancelOnSignals cancels the run at the first signal and kills it at the
-// second. The function that it returns ends that.
-func cancelOnSignals(r *engine.Run, std streams) (stop func()) {
+// second; it also cancels it when nobody reads its events any more. The function
+// that it returns ends that.
+func cancelOnSignals(r *engine.Run, std streams, broken <-chan struct{}) (stop func()) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader of our output that has gone must not take flow away from under
@@ -148,12 +152,15 @@ func cancelOnSignals(r *engine.Run, std streams) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := 1; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-over:
 				return
+			case <-broken:
+				broken = nil
+				r.Cancel()
 			case s := <-signals:
-				if n == 1 {
+				if n++; n == 1 {
 					fmt.Fprintf(std.err, "flow: %s: cancelling the run; once more to kill it\n", signalName(s))
 					r.Cancel()
 				} else {

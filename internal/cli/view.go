@@ -15,7 +15,7 @@ import (
 // or a line for each task that ends.
 func newView(std streams, plan *dag.Plan, asJSON bool) view {
 	if asJSON {
-		return &jsonView{enc: encoder(std.out)}
+		return &jsonView{enc: encoder(std.out), gone: make(chan struct{})}
 	}
 	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string)}
 	if f, tty := terminal(std.err); tty && getenv("TERM") != "dumb" {
@@ -32,15 +32,21 @@ func encoder(w io.Writer) *json.Encoder {
 
 // jsonView prints one event a line, and the summary last.
 type jsonView struct {
-	enc *json.Encoder
-	err error
+	enc  *json.Encoder
+	err  error
+	gone chan struct{} // closed when nobody reads any more
 }
 
 func (v *jsonView) event(e engine.Event) {
-	if v.err == nil {
-		v.err = v.enc.Encode(&e)
+	if v.err != nil {
+		return
+	}
+	if v.err = v.enc.Encode(&e); v.err != nil {
+		close(v.gone)
 	}
 }
+
+func (v *jsonView) broken() <-chan struct{} { return v.gone }
 
 func (v *jsonView) close(s *engine.Summary) error {
 	if v.err == nil {
@@ -62,6 +68,8 @@ func (v *plainView) event(e engine.Event) {
 		fmt.Fprintln(v.ends.std.err, line)
 	}
 }
+
+func (v *plainView) broken() <-chan struct{} { return nil }
 
 func (v *plainView) close(s *engine.Summary) error { return v.ends.summary(s) }
 

@@ -1,4 +1,4 @@
-package engine
+package action
 
 import (
 	"fmt"
@@ -7,15 +7,7 @@ import (
 	"strings"
 
 	"flow/dag"
-	"flow/internal/action"
 )
-
-// Places tells the size of an executor's pool as an engine would make it, given
-// its Workers option.
-func Places(workers int) func(*dag.Executor) int {
-	e := &Engine{workers: workers}
-	return e.size
-}
 
 // Look returns what tells, for a task, what this machine lacks for it: why it
 // can't run at all ("" if it can), and which programs its script names in vain.
@@ -36,7 +28,7 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 	}
 	return func(t *dag.Task) (string, []string) {
 		x, _ := w.Executor(t.Executor)
-		if _, err := action.For(t, x != nil && x.Process); err != nil {
+		if _, err := For(t, x != nil && x.Process); err != nil {
 			return err.Error(), nil
 		}
 		dir, known := folder(w, t)
