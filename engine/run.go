@@ -156,7 +156,7 @@ func (r *Run) prepare() error {
 	if err != nil {
 		return fmt.Errorf("engine: no folder for the run: %w", err)
 	}
-	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx.Done()}
+	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
 	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
 	err = errors.Join(
 		os.Mkdir(filepath.Join(dir, "work"), 0o700),

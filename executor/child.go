@@ -43,6 +43,9 @@ type Child struct {
 
 	// Grace is the time between SIGTERM and SIGKILL; 0: ten seconds.
 	Grace time.Duration
+	// Kill, if not nil, ends the group with SIGKILL at once when it ends,
+	// whatever is left of Grace: for who has waited long enough.
+	Kill context.Context
 	// Limits are what the process, and each it starts, may use.
 	Limits Rlimits
 	// OnStart, if not nil, is called once when the process has started, before

@@ -48,6 +48,16 @@ func (p *process) end(grace time.Duration) {
 	})
 }
 
+// kill ends the group at once.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = p.stopped || !p.ended
+	if !p.gone {
+		p.signal(syscall.SIGKILL)
+	}
+}
+
 // signal sends sig to the group. It fails only if nobody is there, or all that is
 // may not be signalled by us.
 func (p *process) signal(sig syscall.Signal) { _ = syscall.Kill(-p.pid, sig) }
@@ -56,6 +66,9 @@ func (p *process) signal(sig syscall.Signal) { _ = syscall.Kill(-p.pid, sig) }
 func (p *process) finish(ctx context.Context, c *Child, s *streams) (Exit, error) {
 	grace := c.grace()
 	spare := context.AfterFunc(ctx, func() { p.stop(grace) })
+	if c.Kill != nil {
+		defer context.AfterFunc(c.Kill, p.kill)()
+	}
 	exit, err := p.collect(grace)
 	p.clear()
 	spare()
@@ -68,6 +81,8 @@ func (p *process) finish(ctx context.Context, c *Child, s *streams) (Exit, error
 	switch {
 	case err != nil:
 		return exit, fmt.Errorf("executor: wait for %s (pid %d): %w", c.Path, p.pid, err)
+	case p.stopped && ctx.Err() == nil:
+		return exit, newStopError(c.Kill, c.Path)
 	case p.stopped:
 		return exit, newStopError(ctx, c.Path)
 	}

@@ -39,7 +39,7 @@ type Run struct {
 	Dir     string   // absolute: the run's folder, for the files of attempts; its folder `work` is $FLOW_DIR
 	Environ []string // what commands inherit: each name once (see Environ)
 	Start   Starter
-	Kill    <-chan struct{} // closed when whatever runs is to be killed at once
+	Kill    context.Context // ends when whatever runs is to be killed at once
 }
 
 // Starter runs one child process to its end, with all that it leaves behind;

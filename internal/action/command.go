@@ -94,7 +94,7 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) O
 	l := a.Task.Limits
 	exit, err := a.Run.Start.Run(ctx, &executor.Child{
 		Path: argv[0], Args: argv[1:], Env: s.env, Dir: s.dir,
-		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace,
+		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 	})
 	if o, over := a.interrupted(ctx, exit.Code, err); over {

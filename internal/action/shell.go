@@ -81,7 +81,7 @@ func (a *Attempt) execHandler(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 		l := a.Task.Limits
 		exit, err := a.Run.Start.Run(ctx, &executor.Child{
 			Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
-			Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace,
+			Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 			Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 		})
 		if _, notStarted := errors.AsType[*executor.StartError](err); notStarted {
