@@ -262,7 +262,7 @@ func TestChildFilesAreHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	c := sh("readlink /proc/$$/fd/1 >&2")
+	c := sh("f=$(readlink /proc/$$/fd/1); echo $f >&2")
 	var errs bytes.Buffer
 	c.Stdout, c.Stderr = f, &errs
 	if _, err := l.Run(t.Context(), c); err != nil || errs.String() != path+"\n" {
