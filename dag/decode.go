@@ -34,9 +34,13 @@ type decoder struct {
 // user is something compiled that mentions tasks.
 type user interface{ Uses() *Uses }
 
-// maxGuesses bounds how often a file's findings search for what may have been
-// meant: each search walks over all names.
-const maxGuesses = 50
+// maxGuesses bounds how many names a file's findings are compared with in
+// search of what may have been meant, and maxWord the length of a name for
+// which that is tried.
+const (
+	maxGuesses = 2_000_000
+	maxWord    = 100
+)
 
 func (d *decoder) place(n *node) Pos { return Pos{n.Line, n.Column} }
 
@@ -51,13 +55,25 @@ func (d *decoder) warnf(n *node, format string, args ...any) {
 // didYouMean is the end of a message about a name that isn't known: "" where
 // none is close.
 func (d *decoder) didYouMean(name string, names iter.Seq[string]) string {
-	if d.src.guesses++; d.src.guesses > maxGuesses {
-		return ""
-	}
-	if near := nearest(name, names); near != "" {
+	if near := d.guess(name, names); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""
+}
+
+// guess is nearest, within the bound.
+func (d *decoder) guess(name string, names iter.Seq[string]) string {
+	if d.src.guesses > maxGuesses || len(name) > maxWord {
+		return ""
+	}
+	return nearest(name, func(yield func(string) bool) {
+		for n := range names {
+			d.src.guesses++
+			if !yield(n) {
+				return
+			}
+		}
+	})
 }
 
 // unknownKey reports a key that an object doesn't have, and returns the one
@@ -77,7 +93,7 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) str
 		return key
 	}
 	near := ""
-	if d.src.guesses++; d.src.guesses <= maxGuesses {
+	if len(k.Value) <= maxWord {
 		near = nearest(k.Value, names)
 	}
 	list := slices.Collect(names)

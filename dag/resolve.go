@@ -179,6 +179,9 @@ func (r *resolver) merge(n *node) {
 			from = v.Content
 		}
 		for _, m := range from {
+			if isNull(m) {
+				continue // nothing, or what was refused
+			}
 			if m.Kind != mapKind {
 				r.src.errorAt(Pos{k.Line, k.Column}, 2, "<< merges a map or a list of maps, not %s", nodeKind(m))
 				continue

@@ -176,7 +176,7 @@ func flowTrap(line string, at int, v string) (trap, bool) {
 		case c == ' ':
 		case strings.HasPrefix(v[i:], "${{"):
 			return flowQuote(line, at, v, i)
-		case start && strings.IndexByte("@`%*!", c) >= 0:
+		case c == '?', start && strings.IndexByte("@`%*!", c) >= 0:
 			return flowQuote(line, at, v, i)
 		default:
 			start = false
@@ -207,6 +207,9 @@ func flowQuote(line string, at int, v string, i int) (trap, bool) {
 	value := strings.TrimRight(v[from:end], " ")
 	fixed := quoteYAML(value)
 	message := fmt.Sprintf("inside of %c a text that begins with %c needs quotes: %s", v[0], value[0], shorten(fixed, 60))
+	if strings.Contains(value, "?") {
+		message = fmt.Sprintf("inside of %c a text with ? needs quotes: %s", v[0], shorten(fixed, 60))
+	}
 	if strings.Contains(value, "{{") {
 		message = fmt.Sprintf("inside of %c an expression needs quotes: %s", v[0], shorten(fixed, 60))
 	}
