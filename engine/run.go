@@ -20,6 +20,7 @@ import (
 // Options say what a run is to do. The zero value runs everything, with the
 // defaults of the file's params.
 type Options struct {
+	ID     string         // of the run; "" makes a new one
 	Params map[string]any // as text, which is read by the declared types, or typed
 	Only   []string       // ids: these tasks and what they depend on
 	// Watch is called with each event, in order, from one goroutine. It must not
@@ -114,14 +115,20 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	return r, nil
 }
 
+// NewID returns a new run's id: a ULID, so ids sort by time.
+func NewID() string { return ulid.Make().String() }
+
 // NewStart returns what a run of a plan would begin with at that moment: its
 // params read and checked, its selection closed over dependencies.
 func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
 	w := plan.Workflow
 	now = now.Truncate(time.Millisecond).In(w.Zone())
 	info := dag.RunInfo{
-		ID: ulid.Make().String(), Workflow: w.Name, Trigger: "manual", StartedAt: now,
+		ID: o.ID, Workflow: w.Name, Trigger: "manual", StartedAt: now,
 		IntervalStart: w.LastTime(now), IntervalEnd: now, Attempt: 1,
+	}
+	if info.ID == "" {
+		info.ID = NewID()
 	}
 	params, err := w.ReadParams(o.Params, &dag.Scope{Workflow: w, Run: &info})
 	if err != nil {
@@ -188,6 +195,11 @@ func (r *Run) clean() error { return os.RemoveAll(r.shared.Dir) }
 // is not started, `finally` runs. It returns at once.
 func (r *Run) Cancel() {
 	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser}})
+}
+
+// Replace is Cancel for the reason that a newer run takes this one's place.
+func (r *Run) Replace() {
+	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonReplace}})
 }
 
 // Kill ends the run at once: processes get SIGKILL, `finally` does not run. It

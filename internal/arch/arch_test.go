@@ -24,9 +24,11 @@ var mayImport = map[string][]string{
 	"dag":             {"internal/cron"},
 	"executor":        {"futures", "internal/task"},
 	"internal/run":    {"dag"},
+	"internal/sim":    {"dag", "internal/run"},
 	"internal/action": {"dag", "executor", "futures"},
 	"engine":          {"dag", "executor", "futures", "internal/run", "internal/action"},
-	"internal/cli":    {"dag", "executor", "futures", "internal/cron", "internal/run", "internal/action", "engine"},
+	"internal/home":   {},
+	"internal/cli":    {"dag", "internal/cron", "internal/home", "internal/run", "internal/sim", "internal/action", "engine"},
 	"cmd/flow":        {"internal/cli"},
 }
 
@@ -35,12 +37,12 @@ var mayImport = map[string][]string{
 var onlyIn = map[string]map[string]string{
 	"gopkg.in/yaml.v3":                {"dag": "parse.go"},
 	"github.com/expr-lang/expr":       {"dag": "expr.go"},
-	"github.com/robfig/cron/v3":       {"internal/cron": "parse.go"},
+	"github.com/robfig/cron/v3":       {"internal/cron": "fields.go"},
 	"github.com/spf13/cobra":          {"internal/cli": ""},
 	"mvdan.cc/sh/v3":                  {"dag": "script.go", "internal/action": "shell.go"},
 	"golang.org/x/term":               {"internal/cli": ""},
 	"github.com/mattn/go-runewidth":   {"internal/cli": "", "dag": ""},
-	"github.com/oklog/ulid/v2":        {"engine": ""},
+	"github.com/oklog/ulid/v2":        {"engine": "", "internal/home": ""},
 	"github.com/google/jsonschema-go": {},
 }
 

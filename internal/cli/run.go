@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +19,7 @@ type runFlags struct {
 	workers int
 	json    bool
 	dry     bool
+	home    string
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -70,6 +67,7 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 invalid file, params or usage,
 	}
 	f.add(c)
 	c.Flags().BoolVar(&f.dry, "dry-run", false, "show what would happen, without any effect (= flow plan)")
+	c.Flags().StringVar(&f.home, "home", "", "the `folder` of flow's state (else $FLOW_HOME, $XDG_STATE_HOME/flow, ~/.local/state/flow)")
 	c.Flags().Bool("no-history", false, "keep nothing of the run (as yet, nothing is kept of any)")
 	return c
 }
@@ -95,20 +93,33 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	if err := supported(std, plan.Workflow); err != nil {
 		return err
 	}
+	signals := newSignals()
+	defer signals.stop()
+	options.ID = engine.NewID()
+	place, err := takePlace(std, plan.Workflow, f, options.ID, signals)
+	if err != nil {
+		return err
+	}
+	summary, err := runPlan(ctx, std, plan, f, options, signals)
+	if err := errors.Join(err, place.Free()); err != nil {
+		return err
+	}
+	return quiet(codeOf(summary))
+}
+
+// runPlan runs a plan and shows it.
+func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, options engine.Options, signals *signals) (*engine.Summary, error) {
 	v := newView(std, plan, f.json)
 	options.Watch = v.event
 	e := engine.New(engine.Jobs(f.jobs), engine.Workers(f.workers))
 	r, err := e.Start(plan, options)
 	if err != nil {
-		return errors.Join(startError(err), e.Close())
+		return nil, errors.Join(startError(err), e.Close())
 	}
-	stop := cancelOnSignals(r, std, v.broken())
+	stop := signals.cancel(r, std, v.broken())
 	summary, err := r.Wait(context.WithoutCancel(ctx))
 	stop()
-	if err := errors.Join(err, v.close(summary), e.Close()); err != nil {
-		return err
-	}
-	return quiet(codeOf(summary))
+	return summary, errors.Join(err, v.close(summary), e.Close())
 }
 
 // startError is why a run could not begin: what the user gave was wrong.
@@ -137,51 +148,4 @@ func supported(std streams, w *dag.Workflow) error {
 		return err
 	}
 	return &codeError{code: exitUsage, err: fmt.Errorf("%s needs what this build can't do yet: nothing was run", w.File)}
-}
-
-// cancelOnSignals cancels the run at the first signal and kills it at the
-// second; it also cancels it when nobody reads its events any more. The function
-// that it returns ends that.
-func cancelOnSignals(r *engine.Run, std streams, broken <-chan struct{}) (stop func()) {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// A reader of our output that has gone must not take flow away from under
-	// its tasks: a write fails then, and the run is cancelled.
-	signal.Ignore(syscall.SIGPIPE)
-	over := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for n := 0; ; {
-			select {
-			case <-over:
-				return
-			case <-broken:
-				broken = nil
-				r.Cancel()
-			case s := <-signals:
-				if n++; n == 1 {
-					fmt.Fprintf(std.err, "flow: %s: cancelling the run; once more to kill it\n", signalName(s))
-					r.Cancel()
-				} else {
-					r.Kill()
-				}
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(over)
-		<-ended
-	}
-}
-
-func signalName(s os.Signal) string {
-	switch s {
-	case syscall.SIGINT:
-		return "interrupt"
-	case syscall.SIGTERM:
-		return "SIGTERM"
-	}
-	return strings.ToLower(s.String())
 }

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"flow/dag"
+	"flow/internal/home"
+)
+
+// takePlace waits until a run of this workflow may begin (`concurrency`). Nil is
+// the place of a workflow without a limit.
+func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signals) (*home.Place, error) {
+	c := w.Concurrency
+	if c.MaxRuns == 0 {
+		return nil, nil
+	}
+	dir, err := home.Dir(f.home, getenv)
+	if err != nil {
+		return nil, usage("", "%w", err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case s := <-sig.came:
+			cancel(errors.New(signalName(s)))
+		case <-over:
+		}
+	}()
+	p, err := home.Take(ctx, home.Request{
+		Home: dir, Workflow: w.Name, Run: run, Places: c.MaxRuns, OnLimit: c.OnLimit,
+		Waiting: func(runs []string) {
+			fmt.Fprintf(std.err, "flow: %s: waiting for run %s to end (concurrency: %d)\n", w.Name, strings.Join(runs, ", "), c.MaxRuns)
+		},
+	})
+	switch {
+	case errors.Is(err, home.ErrTaken):
+		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: not run: %w (concurrency: on_limit: skip)", w.Name, err)}
+	case ctx.Err() != nil:
+		return nil, &codeError{code: exitCancelled, err: fmt.Errorf("%s: cancelled while it waited: %w", w.Name, context.Cause(ctx))}
+	}
+	return p, err
+}
