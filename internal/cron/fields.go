@@ -96,7 +96,11 @@ func parseField(i int, text string) (uint64, error) {
 	}
 	parsed, err := parser.Parse(fmt.Sprintf(f.spec, strings.Join(items, ",")))
 	if err != nil {
-		return fail("%s", reword(err.Error()))
+		msg := reword(err.Error())
+		if i == 4 {
+			msg = strings.Replace(msg, "maximum (6)", "maximum (7)", 1)
+		}
+		return fail("%s", msg)
 	}
 	s := parsed.(*cron.SpecSchedule)
 	set := [5]uint64{s.Minute, s.Hour, s.Dom, s.Month, s.Dow}[i]
@@ -149,8 +153,7 @@ func reword(msg string) string {
 	if at := strings.LastIndex(msg, ": "); at > 0 && strings.Contains(msg, "range") {
 		msg = msg[:at]
 	}
-	if strings.HasPrefix(msg, "failed to parse int from ") {
-		rest := strings.TrimPrefix(msg, "failed to parse int from ")
+	if rest, ok := strings.CutPrefix(msg, "failed to parse int from "); ok {
 		word, _, _ := strings.Cut(rest, ":")
 		if word == "" {
 			return "a number is missing"
