@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write what was found into testdata")
 // section is one file of an archive in the txtar format.
 type section struct{ name, text string }
 
-func readArchive(t *testing.T, path string) (comment string, sections []section) {
+func readArchive(t testing.TB, path string) (comment string, sections []section) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -23,7 +23,7 @@ type source struct {
 		line, col, offset int
 	}
 	wide    map[*node]bool // numbers that don't fit into 64 bits
-	guesses int // how many names have been compared
+	guesses int            // how many names have been compared
 }
 
 func newSource(file, text string) *source {
