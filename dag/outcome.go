@@ -45,10 +45,12 @@ const (
 
 	ReasonUser    // cancelled: Ctrl-C, SIGTERM, `flow cancel`
 	ReasonReplace // cancelled: a newer run took its place
+
+	ReasonTaskFailed // a run failed: one of its tasks did
 )
 
 var reasonNames = [...]string{"", "exit", "timeout", "error", "lost", "invalid",
-	"condition", "upstream", "fail_fast", "not_selected", "user", "replace"}
+	"condition", "upstream", "fail_fast", "not_selected", "user", "replace", "task_failed"}
 
 // String returns the reason as it stands in JSON and on screen, "" for none.
 func (r Reason) String() string { return reasonNames[r] }

@@ -1,0 +1,58 @@
+package dag
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Closure returns the indexes of the tasks with those ids and of all that they
+// depend on, ascending; nil for no ids. An id that is none of `tasks` is an
+// error.
+func (p *Plan) Closure(ids []string) ([]int, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	index := make(map[string]int32, p.Main)
+	for i := range p.Main {
+		index[p.Nodes[i].Task.ID] = int32(i)
+	}
+	in := make([]bool, len(p.Nodes))
+	var todo []int32
+	for _, id := range ids {
+		i, ok := index[id]
+		if !ok {
+			if near := nearest(id, p.ids()); near != "" {
+				return nil, fmt.Errorf("%s: no such task; did you mean %q?", id, near)
+			}
+			return nil, fmt.Errorf("%s: no such task", id)
+		}
+		todo = append(todo, i)
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if !in[i] {
+			in[i] = true
+			todo = append(todo, p.Nodes[i].Deps...)
+		}
+	}
+	var closure []int
+	for i, yes := range in {
+		if yes {
+			closure = append(closure, i)
+		}
+	}
+	return slices.Clip(closure), nil
+}
+
+// ids are those of `tasks`, in file order.
+func (p *Plan) ids() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range p.Main {
+			if !yield(p.Nodes[i].Task.ID) {
+				return
+			}
+		}
+	}
+}
