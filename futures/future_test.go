@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,6 +140,7 @@ func TestRow20ReadersSeeAWholeResult(t *testing.T) {
 						}
 						return
 					}
+					runtime.Gosched()
 				}
 			})
 		}

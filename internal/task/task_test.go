@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"go.uber.org/goleak"
 
@@ -126,29 +126,28 @@ func stuckInACircle(edges [][]int, firsts []bool, self int) bool {
 }
 
 func TestNoCircleThroughWhatIsDoneOrLeft(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	nodes := named(2)
-	waited := make(chan error)
-	inTask := func(n *task.Node, ctx context.Context) context.Context {
-		return context.WithValue(mergedDone{n.Context(), ctx}, new(int), 0)
-	}
-	go func() { waited <- nodes[1].Await(inTask(nodes[0], ctx)) }()
-	for nodes[1].WaitFor(false, nodes[0]) == nil { // until it is published
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		nodes := named(2)
+		waited := make(chan error, 1)
+		go func() { waited <- nodes[1].Await(mergedDone{nodes[0].Context(), ctx}) }()
+		synctest.Wait()
+		if nodes[1].WaitFor(false, nodes[0]) == nil {
+			t.Fatal("no circle: nothing is tested")
+		}
 		nodes[1].WaitFor(false)
-		runtime.Gosched()
-	}
-	nodes[1].WaitFor(false)
-	cancel()
-	if err := <-waited; err != task.Left {
-		t.Fatal(err)
-	}
-	if c := nodes[1].WaitFor(false, nodes[0]); c != nil {
-		t.Fatal("a wait that was left still counts:", c)
-	}
-	nodes[1].Fail(nil)
-	if c := nodes[0].WaitFor(false, nodes[1]); c != nil {
-		t.Fatal("what is done can be waited for:", c)
-	}
+		cancel()
+		if c := nodes[1].WaitFor(false, nodes[0]); c != nil {
+			t.Fatal("a wait that is being left still counts:", c)
+		}
+		if err := <-waited; err != task.Left {
+			t.Fatal(err)
+		}
+		nodes[1].Fail(nil)
+		if c := nodes[0].WaitFor(false, nodes[1]); c != nil {
+			t.Fatal("what is done can be waited for:", c)
+		}
+	})
 }
 
 // mergedDone is a task's context that ends with another one.
@@ -162,31 +161,31 @@ func (m mergedDone) Err() error            { return m.ends.Err() }
 
 // Many waits of one task at once come and go without loss.
 func TestSeveralWaitsOfOneTask(t *testing.T) {
-	nodes := named(9)
-	self := nodes[8]
-	var wg sync.WaitGroup
-	for _, n := range nodes[:8] {
-		wg.Go(func() {
-			if err := n.Await(self.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	for _, n := range nodes[:8] {
-		// Once it is published, waiting for self is a circle.
-		for n.WaitFor(false, self) == nil {
-			n.WaitFor(false)
-			runtime.Gosched()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := named(9)
+		self := nodes[8]
+		var wg sync.WaitGroup
+		for _, n := range nodes[:8] {
+			wg.Go(func() {
+				if err := n.Await(self.Context()); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-		n.WaitFor(false)
-	}
-	for i := range 8 {
-		nodes[(i*3)%8].Fail(nil)
-	}
-	wg.Wait()
-	if c := nodes[7].WaitFor(false, self); c != nil {
-		t.Error(c)
-	}
+		synctest.Wait()
+		for i := range 8 {
+			n := nodes[(i*3)%8]
+			if n.WaitFor(false, self) == nil {
+				t.Error(i, "is not waited for")
+			}
+			n.Fail(nil)
+			synctest.Wait()
+		}
+		wg.Wait()
+		if c := nodes[7].WaitFor(false, self); c != nil {
+			t.Error(c)
+		}
+	})
 }
 
 // order is a Watcher that notes the order.
