@@ -33,7 +33,8 @@ func TestDraw(t *testing.T) {
 	for _, path := range archives {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			comment, sections := readArchive(t, path)
-			now := comment + "-- w.yaml --\n" + sections[0].text
+			var now strings.Builder
+			now.WriteString(comment + "-- w.yaml --\n" + sections[0].text)
 			plan := planOf(t, mustParse(t, sections[0].text))
 			for _, s := range sections[1:] {
 				var status []Status
@@ -47,13 +48,13 @@ func TestDraw(t *testing.T) {
 				if err := Draw(&b, plan, format, status); err != nil {
 					t.Fatal(err)
 				}
-				now += "-- " + s.name + " --\n" + b.String()
+				now.WriteString("-- " + s.name + " --\n" + b.String())
 				if diff := cmp.Diff(s.text, b.String()); diff != "" && !*update {
 					t.Errorf("%s (-want +got):\n%s", s.name, diff)
 				}
 			}
 			if *update {
-				if err := os.WriteFile(path, []byte(now), 0o644); err != nil {
+				if err := os.WriteFile(path, []byte(now.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -107,99 +108,98 @@ func TestDrawnLines(t *testing.T) {
 	})
 }
 
-// followLines reads a picture from top to bottom: in each column, whose lines
-// run down in it.
+// followLines reads a picture from top to bottom: what each task takes from.
 func followLines(t *rapid.T, picture string) map[string][]string {
-	var above []map[string]bool // by column: whose line comes from above
 	deps := make(map[string][]string)
+	var above []column
 	for line := range strings.Lines(picture) {
-		runes := []rune(strings.TrimRight(line, "\n"))
-		graph, id := runes, ""
-		if i := slices.Index(runes, 't'); i >= 0 { // names are the only letters before traits
-			graph = runes[:i]
-			id = strings.Fields(string(runes[i:]))[0]
+		graph, id := []rune(strings.TrimRight(line, "\n")), ""
+		if i := slices.Index(graph, 't'); i >= 0 { // names are the first letters
+			id = strings.Fields(string(graph[i:]))[0]
+			graph = graph[:i]
 		}
-		below := make([]map[string]bool, len(graph))
-		at := slices.Index(graph, '●')
-		down := func(k int, who map[string]bool) {
-			if below[k] == nil {
-				below[k] = make(map[string]bool)
-			}
-			for s := range who {
-				if s != unseen {
-					below[k][s] = true
-				}
+		r := &drawnRow{above: above, below: make([]column, len(graph)), id: id, at: slices.Index(graph, '●')}
+		for k, c := range graph {
+			if !r.read(k, c) {
+				t.Fatalf("%q in a picture:\n%s", c, picture)
 			}
 		}
-		from := func(k int) map[string]bool {
-			if k < len(above) {
-				return above[k]
-			}
-			return nil
-		}
-		takes := make(map[string]bool)
-		take := func(k int) {
-			for s := range from(k) {
-				if s != unseen {
-					takes[s] = true
-				}
+		if r.at >= 0 {
+			deps[id] = slices.Sorted(maps.Keys(r.takes))
+			if !r.leadsOut {
+				r.below[r.at] = column{who: map[string]bool{id: true}, fresh: true}
 			}
 		}
-		leadsOut := false // to the right, as ╮ ┤ ┬ show
-		for k, r := range graph {
-			switch r {
-			case ' ', '─':
-			case '│':
-				down(k, from(k))
-			case '├', '╰', '┴', '╯':
-				take(k)
-				if r == '├' {
-					down(k, from(k))
-				}
-			case '┼':
-				down(k, from(k))
-				if k < at {
-					take(k)
-				} else {
-					leadsOut = true
-					down(k, map[string]bool{id: true})
-				}
-			case '╮', '┬', '┤':
-				leadsOut = true
-				if r == '┤' {
-					down(k, from(k))
-				}
-				down(k, map[string]bool{id: true})
-			case '●':
-				for s := range lineAbove(above, k) {
-					takes[s] = true
-				}
-			default:
-				t.Fatalf("%q in a picture:\n%s", r, picture)
-			}
-		}
-		if at >= 0 {
-			if !leadsOut {
-				down(at, map[string]bool{id: true})
-			}
-			deps[id] = slices.Sorted(maps.Keys(takes))
-		}
-		// A ● right below a ● is not connected: mark it.
-		if at >= 0 && !leadsOut {
-			below[at] = map[string]bool{id: true, unseen: true}
-		}
-		above = below
+		above = r.below
 	}
 	return deps
 }
 
-// unseen marks a line that begins in the row above: only a │ shows that it
-// goes on.
-const unseen = "\x00"
+// column is whose line runs down in a column. One that is fresh begins at the
+// ● of the row above: only a │ below shows that it goes on.
+type column struct {
+	who   map[string]bool
+	fresh bool
+}
 
-func lineAbove(above []map[string]bool, k int) map[string]bool {
-	if k >= len(above) || above[k][unseen] {
-		return nil
+type drawnRow struct {
+	above, below []column
+	id           string
+	at           int // of its ●, -1: none
+	takes        map[string]bool
+	leadsOut     bool // its own line leads to the right
+}
+
+func (r *drawnRow) read(k int, c rune) bool {
+	var from column
+	if k < len(r.above) {
+		from = r.above[k]
 	}
-	return above[k]
+	out := func() {
+		r.leadsOut = true
+		r.down(k, map[string]bool{r.id: true})
+	}
+	switch c {
+	case ' ', '─':
+	case '│':
+		r.down(k, from.who)
+	case '╰', '┴', '╯':
+		r.take(from)
+	case '├':
+		r.take(from)
+		r.down(k, from.who)
+	case '┼':
+		r.down(k, from.who)
+		if k < r.at {
+			r.take(from)
+		} else {
+			out()
+		}
+	case '╮', '┬':
+		out()
+	case '┤':
+		r.down(k, from.who)
+		out()
+	case '●':
+		if !from.fresh {
+			r.take(from)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *drawnRow) down(k int, who map[string]bool) {
+	if r.below[k].who == nil {
+		r.below[k].who = make(map[string]bool)
+	}
+	maps.Copy(r.below[k].who, who)
+}
+
+func (r *drawnRow) take(from column) {
+	if r.takes == nil {
+		r.takes = make(map[string]bool)
+	}
+	maps.Copy(r.takes, from.who)
 }

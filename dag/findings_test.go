@@ -52,20 +52,21 @@ func TestFindings(t *testing.T) {
 			for _, s := range sections {
 				want[s.name] = s.text
 			}
-			now := comment
+			var now strings.Builder
+			now.WriteString(comment)
 			for _, s := range sections {
 				name, input := strings.CutSuffix(s.name, ".yaml")
 				if !input {
 					continue
 				}
 				got := findingsOf(t, s.name, s.text)
-				now += "-- " + s.name + " --\n" + s.text + "-- " + name + ".want --\n" + got
+				now.WriteString("-- " + s.name + " --\n" + s.text + "-- " + name + ".want --\n" + got)
 				if diff := cmp.Diff(want[name+".want"], got); diff != "" && !*update {
 					t.Errorf("%s (-want +got):\n%s", s.name, diff)
 				}
 			}
 			if *update {
-				if err := os.WriteFile(path, []byte(now), 0o644); err != nil {
+				if err := os.WriteFile(path, []byte(now.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

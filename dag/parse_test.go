@@ -173,6 +173,10 @@ func TestModelTasks(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestModelOfTasks(t *testing.T) {
+	w := load(t, "testdata/good/everything.yaml")
 	each := taskOf(t, w, "each")
 	each.Retry.If = nil
 	if each.Deadline != time.Hour || each.Priority != 5 || each.Retry != (Retry{5, 2 * time.Second, 2, time.Minute, 0.5, nil}) || each.Result.Format != ResultJSON || each.Result.File == nil {

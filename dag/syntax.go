@@ -46,7 +46,7 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 	}
 	for number, tries := line, 0; number > 0 && tries < 4; number-- {
 		l := now.line(number)
-		if strings.TrimSpace(l) == "" {
+		if strings.TrimSpace(l) == "" && (number < line || !strings.Contains(l, "\t")) {
 			continue
 		}
 		tries++
@@ -102,7 +102,7 @@ func (s *source) hopeless(now *source, at Pos, line int, cause string) {
 			at.Line--
 		}
 		l = now.line(at.Line)
-		at.Col = utf8.RuneCountInString(l)
+		at.Col = max(1, utf8.RuneCountInString(l))
 	}
 	if at.Col > utf8.RuneCountInString(l) || at.Col == 1 {
 		at.Col = 1 + utf8.RuneCountInString(l) - utf8.RuneCountInString(strings.TrimLeft(l, " "))

@@ -188,23 +188,26 @@ func flowTrap(line string, at int, v string) (trap, bool) {
 // flowQuote puts quotes around the value at i of a flow map or list.
 func flowQuote(line string, at int, v string, i int) (trap, bool) {
 	from := i
-	for from > 0 && strings.IndexByte("{[,", v[from-1]) < 0 && !strings.HasSuffix(v[:from], ": ") {
+	for from > 0 && strings.IndexByte("{[,}]", v[from-1]) < 0 && !strings.HasSuffix(v[:from], ": ") {
 		from--
 	}
 	from += len(v[from:]) - len(strings.TrimLeft(v[from:], " "))
 	end := from
 	for end < len(v) && strings.IndexByte(",}]", v[end]) < 0 {
 		if strings.HasPrefix(v[end:], "{{") {
-			close := strings.Index(v[end:], "}}")
-			if close < 0 {
+			closing := strings.Index(v[end:], "}}")
+			if closing < 0 {
 				return trap{from: at + from, to: at + len(v), message: "${{ is never closed by }}"}, true
 			}
-			end += close + 2
+			end += closing + 2
 			continue
 		}
 		end++
 	}
 	value := strings.TrimRight(v[from:end], " ")
+	if value == "" {
+		return trap{}, false
+	}
 	fixed := quoteYAML(value)
 	message := fmt.Sprintf("inside of %c a text that begins with %c needs quotes: %s", v[0], value[0], shorten(fixed, 60))
 	if strings.Contains(value, "?") {

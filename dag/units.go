@@ -24,15 +24,15 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	days := time.Duration(0)
 	rest := s
-	if i := strings.IndexByte(s, 'd'); i >= 0 {
-		f, err := strconv.ParseFloat(s[:i], 64)
-		if err != nil || f < 0 || strings.Trim(s[:i], "0123456789.") != "" {
+	if before, after, ok := strings.Cut(s, "d"); ok {
+		f, err := strconv.ParseFloat(before, 64)
+		if err != nil || f < 0 || strings.Trim(before, "0123456789.") != "" {
 			return 0, badDuration(s)
 		}
 		if f*float64(day) >= math.MaxInt64 {
 			return 0, fmt.Errorf("%s is too long; the longest is %dd", s, math.MaxInt64/day)
 		}
-		days, rest = time.Duration(f*float64(day)), s[i+1:]
+		days, rest = time.Duration(f*float64(day)), after
 		if rest == "" {
 			return days, nil
 		}
