@@ -88,9 +88,9 @@ finally:
 	}
 }
 
-// TestCircles compares with the plan, which finds whether there is a circle at
+// TestGraphCircles compares with the plan, which finds whether there is a circle at
 // all, on random graphs; and checks that what is shown is one.
-func TestCircles(t *testing.T) {
+func TestGraphCircles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "tasks")
 		tasks := make([]*Task, n)

@@ -107,8 +107,8 @@ func TestScalarPlacesHold(t *testing.T) {
 	})
 }
 
-// TestPlaces goes from offsets to places and back.
-func TestPlaces(t *testing.T) {
+// TestOffsetsAndPlaces goes from offsets to places and back.
+func TestOffsetsAndPlaces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching("([a-c é日\n]|\r\n|\u2028){0,60}").Draw(t, "text")
 		src := newSource("f", text)
