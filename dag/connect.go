@@ -9,7 +9,7 @@ import (
 // connect fills every task's Deps with what it needs and what its expressions
 // mention, and reports circles.
 func (d *decoder) connect() {
-	if !d.dependencies() {
+	if good := d.checkDefaults(); !d.dependencies() || !good {
 		return
 	}
 	for _, circle := range circles(d.w.Tasks) {
@@ -20,6 +20,25 @@ func (d *decoder) connect() {
 		first := circle[0]
 		d.errorf(d.drafts[first.Index].id, "tasks wait for each other in a circle: %s%s; one of them must not depend on the next", b.String(), first.ID)
 	}
+}
+
+// checkDefaults reports what of a task the defaults mention: they are the same
+// for all tasks. (The compiler looks at env by itself.) False where it did.
+func (d *decoder) checkDefaults() bool {
+	good := true
+	check := func(n *node, u *Uses) {
+		if len(u.Tasks) > 0 || u.Fan {
+			d.errorf(n, "the file's env and defaults may name params, run and secrets only")
+			good = false
+		}
+	}
+	if v := d.defaults.dir; v != nil {
+		check(find(d.defaults.n, "dir"), v.Uses())
+	}
+	if e := d.defaults.retry.If; e != nil {
+		check(find(find(d.defaults.n, "retry"), "if"), e.Uses())
+	}
+	return good
 }
 
 // dependencies fills Deps. False where a task of `tasks` mentions one of

@@ -167,11 +167,6 @@ func (d *decoder) assignExecutor(t *draft, kind string) {
 			d.errorf(t.action, "call needs an executor with a runtime%s", d.someRuntime())
 		}
 	}
-	if e, ok := d.w.Executor(t.Executor); ok && !e.Process && t.Limits != (Limits{}) && (kind == "run" || kind == "exec") {
-		if k := findKey(t.n.Content, "limits"); k >= 0 {
-			d.errorf(t.n.Content[k], "limits are of a process; %s is a pool of kind: thread", e.Name)
-		}
-	}
 }
 
 func (d *decoder) namedExecutor(t *draft) {

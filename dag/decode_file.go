@@ -27,6 +27,7 @@ type defaults struct {
 	timeout  time.Duration
 	retry    Retry
 	executor string
+	n        *node
 	place    *node // of executor
 	env      []Binding
 	dir      *Value
@@ -154,7 +155,7 @@ func (d *decoder) readDefaults(f *fileParts) {
 	if f.defaults == nil {
 		return
 	}
-	d.key = "defaults"
+	d.key, d.defaults.n = "defaults", f.defaults
 	defaultsObject.read(d, f.defaults, f.defaults, &d.defaults)
 	d.env = mergeEnv(d.env, d.defaults.env)
 	if name := d.defaults.executor; name != "" {

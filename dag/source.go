@@ -117,7 +117,13 @@ func (s *source) report(f Diagnostic) {
 	}
 	f.File = s.file
 	if f.Pos.Line > 0 {
+		if f.Pos.Line > len(s.lines) { // where the library takes the end to be
+			f.Pos = Pos{len(s.lines), maxFile}
+		}
 		f.Source = s.line(f.Pos.Line)
+		if f.Pos.Col > len(f.Source)+1 {
+			f.Pos.Col = utf8.RuneCountInString(f.Source) + 1
+		}
 		f.Len = max(f.Len, 1)
 	}
 	s.found = append(s.found, f)
