@@ -74,9 +74,9 @@ func submit[T any](ctx context.Context, ex Executor, fn func(context.Context) (T
 	j := &job[T]{fn: fn}
 	j.work.job = j
 	j.work.node = j.promise.Bind(ctx, o.name, &j.work, o.detach)
-	j.work.priority, j.work.weight, j.work.detached = o.priority, int32(max(o.weight, 1)), o.detach
-	if o.timeout > 0 {
-		j.work.special().timeout = o.timeout
+	j.work.weight, j.work.detached = int32(max(o.weight, 1)), o.detach
+	if o.timeout > 0 || o.priority != 0 {
+		j.work.few = &few{timeout: o.timeout, priority: o.priority}
 	}
 	ex.accept(ctx, &j.work, o.after)
 	return j.promise.Future()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -230,5 +231,39 @@ func TestWeightIsNotOvertaken(t *testing.T) {
 	value(t, light)
 	if !slices.Equal(order, []string{"heavy", "light"}) {
 		t.Fatal(order)
+	}
+}
+
+// The first of a task's waits to end does not take its place back while another
+// one of its goroutines still waits.
+func TestSeveralGoroutinesOfATaskWait(t *testing.T) {
+	type key struct{}
+	p := newPool(t, executor.MaxWorkers(1))
+	ps := []*futures.Promise[int]{futures.NewPromise[int](t.Context(), "a"), futures.NewPromise[int](t.Context(), "b")}
+	f := executor.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+		var wg sync.WaitGroup
+		for _, promise := range ps {
+			wg.Go(func() {
+				if v, err := promise.Future().Result(ctx); v != 1 || err != nil || ctx.Value(key{}) != nil {
+					t.Error(v, err)
+				}
+			})
+		}
+		wg.Wait()
+		return 2, nil
+	})
+	for _, promise := range ps {
+		// The place is free: this runs, whichever wait is over.
+		for p.Stats().Blocked == 0 {
+			runtime.Gosched()
+		}
+		value(t, executor.Submit(t.Context(), p, constant(1)))
+		promise.Set(1)
+	}
+	if v := value(t, f); v != 2 {
+		t.Fatal(v)
+	}
+	if s := p.Stats(); s.Blocked != 0 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -59,16 +59,16 @@ type pool struct {
 	ended   chan struct{} // closed when shut down and all is done
 
 	mu       sync.Mutex
-	max      int     // places there are
-	used     int     // places taken, above max after a Resize or an early Return
-	held     list    // not ready
-	queue    queue   // ready
-	regain   []*work // back from a wait and ready to go on; oldest first
-	entering []*work // in the queue, but their Submit blocks; oldest first
+	max      int        // places there are
+	used     int        // places taken, above max after a Resize or an early Return
+	held     list       // not ready
+	queue    queue      // ready
+	regain   []comeback // oldest first
+	entering []*work    // in the queue, but their Submit blocks; oldest first
 	workers  map[*worker]struct{}
 	idle     []*worker // last used last
 	hired    int       // workers ever started
-	numbered uint64    // tasks ever accepted
+	numbered uint32    // tasks ever accepted, for their names
 	running  int
 	blocked  int
 	strays   int
@@ -197,11 +197,11 @@ func (p *pool) displace(w *work) {
 // that want their places back come first, and go on by themselves.
 func (p *pool) next() *work {
 	for len(p.regain) > 0 {
-		w := p.regain[0]
+		w := p.regain[0].w
 		if !p.fits(w) {
 			return nil
 		}
-		p.regain = slices.Delete(p.regain, 0, 1)
+		p.forgo(w)
 		p.resume(w)
 	}
 	w := p.queue.front()
@@ -213,12 +213,10 @@ func (p *pool) next() *work {
 	return w
 }
 
-// resume lets a task go on that wanted its places back.
+// resume gives a task its places back after a wait.
 func (p *pool) resume(w *work) {
 	p.blocked--
 	p.place(w)
-	close(w.few.granted)
-	w.few.granted = nil
 }
 
 // spill starts all that may start.

@@ -65,7 +65,7 @@ type level struct {
 func (q *queue) len() int { return q.n }
 
 func (q *queue) push(w *work) {
-	w.list = &q.level(w.priority).list
+	w.list = &q.level(w.priority()).list
 	w.list.pushBack(w)
 	q.n++
 }

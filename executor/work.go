@@ -31,10 +31,8 @@ type work struct {
 	job        runner
 	prev, next *work // in list
 	list       *list
-	worker     *worker // that runs it
-	few        *few    // nil: nothing special
-	number     uint64
-	priority   int
+	few        *few   // nil: nothing special
+	number     uint32 // of the pool's tasks, in its name if it has none
 	weight     int32
 	waits      int32 // how many goroutines of it wait with its place given back
 	phase      phase
@@ -43,13 +41,23 @@ type work struct {
 
 // few is what few tasks have.
 type few struct {
-	timeout time.Duration // 0: none
-	hold    *hold
-	room    chan struct{} // closed when its Submit may return
-	granted chan struct{} // closed when it has its places again
+	priority int
+	timeout  time.Duration // 0: none
+	hold     *hold
+	room     chan struct{}   // closed when its Submit may return
+	values   context.Context // of its worker
 }
 
-// special returns what few tasks have, for writing.
+// priority returns the task's Priority.
+func (w *work) priority() int {
+	if w.few == nil {
+		return 0
+	}
+	return w.few.priority
+}
+
+// special returns what few tasks have, for writing. It is not called any more once
+// the task's function runs, since that may read it.
 func (w *work) special() *few {
 	if w.few == nil {
 		w.few = new(few)
@@ -67,10 +75,10 @@ func (w *work) Name() string {
 
 // Value implements task.Host.
 func (w *work) Value(key any) any {
-	if w.worker == nil || w.worker.values == nil {
+	if w.few == nil || w.few.values == nil {
 		return nil
 	}
-	return w.worker.values.Value(key)
+	return w.few.values.Value(key)
 }
 
 // Leave implements task.Host. What waits for a task that is queued here hands its
@@ -135,37 +143,39 @@ func (w *work) Return(ctx context.Context) {
 		return
 	}
 	if ctx.Err() != nil || len(p.regain) == 0 && p.fits(w) {
-		p.blocked--
-		p.place(w)
+		p.resume(w)
 		p.mu.Unlock()
 		return
 	}
 	w.phase = back
-	granted := make(chan struct{})
-	w.special().granted = granted
-	p.regain = append(p.regain, w)
+	c := comeback{w, make(chan struct{})}
+	p.regain = append(p.regain, c)
 	p.mu.Unlock()
 
 	select {
-	case <-granted:
+	case <-c.granted:
 	case <-ctx.Done():
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if w.few.granted == granted {
+		if slices.Contains(p.regain, c) {
 			p.forgo(w)
-			p.blocked--
-			p.place(w)
+			p.resume(w)
 		}
 	}
+}
+
+// comeback is a task whose wait is over and that wants its places again.
+type comeback struct {
+	w       *work
+	granted chan struct{} // closed when its goroutine may go on
 }
 
 // forgo takes a task out of those that want their places back and lets its
 // goroutine go on.
 func (p *pool) forgo(w *work) {
-	i := slices.Index(p.regain, w)
+	i := slices.IndexFunc(p.regain, func(c comeback) bool { return c.w == w })
+	close(p.regain[i].granted)
 	p.regain = slices.Delete(p.regain, i, i+1)
-	close(w.few.granted)
-	w.few.granted = nil
 }
 
 // Dropped implements task.Host: the future was cancelled before the task started.

@@ -67,7 +67,9 @@ func (wk *worker) run(w *work) {
 	if ctx.Err() != nil {
 		w.node.Cancel(task.CancelledBy(context.Cause(ctx)))
 	}
-	w.worker = wk
+	if wk.values != nil {
+		w.special().values = wk.values
+	}
 	if w.node.Start() != task.Pending {
 		w.drop()
 		return

@@ -41,11 +41,11 @@ func anys(fs ...*future) []futures.Any {
 }
 
 func names[F futures.Any](fs []F) string {
-	s := ""
+	var s strings.Builder
 	for _, f := range fs {
-		s += f.Name()
+		s.WriteString(f.Name())
 	}
-	return s
+	return s.String()
 }
 
 func TestRows56To69Wait(t *testing.T) {

@@ -53,7 +53,7 @@ type Node struct {
 	name   string
 	host   Host            // nil: no pool runs it
 	parent context.Context // of the task's Context; nil: none
-	up     *Node           // who submitted it, or owns it
+	up     *Node           // who submitted it, if it has a host; else who owns it
 	err    error           // written once, before state says Cancelled or Finished
 
 	inner atomic.Pointer[inner] // the cancellable part of the Context, on demand
@@ -61,23 +61,13 @@ type Node struct {
 	state atomic.Uint32
 	refs  atomic.Int32 // who needs the Context besides the task; below 0: nobody, not even that
 
-	mu    sync.Mutex // held to make the node final; guards what follows
-	role  role
+	mu    sync.Mutex    // held to make the node final; guards what follows
 	done  chan struct{} // on demand
 	first *Watch        // ring of watches, oldest first
 	owned map[*Node]struct{}
 }
 
-// role says what up is.
-type role uint8
-
-const (
-	rootless role = iota
-	child         // up's Context lives as long as this node
-	owned         // up abandons this node when it ends unkept
-)
-
-// Init prepares a zero node for a task that a pool runs: its Context derives
+// Init prepares a zero node for a task that host runs: its Context derives
 // from parent, and a task that parent belongs to keeps its own Context open
 // until this one has ended. A detached one has the values of parent alone. It is
 // called before the node is shared.
@@ -86,7 +76,7 @@ func (n *Node) Init(parent context.Context, name string, host Host, detached boo
 	if detached {
 		n.parent = context.WithoutCancel(parent)
 	} else if up := From(parent); up != nil && up.retain() {
-		n.up, n.role = up, child
+		n.up = up
 	}
 }
 
@@ -112,7 +102,7 @@ func (n *Node) InitOwned(ctx context.Context, name string) {
 		up.owned = make(map[*Node]struct{})
 	}
 	up.owned[n] = struct{}{}
-	n.up, n.role = up, owned
+	n.up = up
 }
 
 // InitDone makes a zero node finished, with err or, if that is nil, a value that
@@ -248,10 +238,11 @@ func (n *Node) announce() {
 		close(done)
 	}
 	n.release()
-	switch n.role {
-	case child:
+	switch {
+	case n.up == nil:
+	case n.host != nil:
 		n.up.release()
-	case owned:
+	default:
 		n.up.disown(n)
 	}
 	notify(watches)

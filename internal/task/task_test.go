@@ -222,7 +222,7 @@ func TestContext(t *testing.T) {
 	type key struct{}
 	n := new(task.Node)
 	parent, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "v"))
-	n.Init(parent, "x", nil, false)
+	n.Init(parent, "x", host{}, false)
 	ctx := n.Context()
 	if task.From(ctx) != n || ctx.Value(key{}) != "v" || ctx.Err() != nil || fmt.Sprint(ctx) != "task(x)" {
 		t.Fatal(ctx)
@@ -242,9 +242,9 @@ func TestContext(t *testing.T) {
 
 func TestContextOutlivesTheTaskForItsChildren(t *testing.T) {
 	var parent, child, detached task.Node
-	parent.Init(t.Context(), "parent", nil, false)
-	child.Init(parent.Context(), "child", nil, false)
-	detached.Init(parent.Context(), "detached", nil, true)
+	parent.Init(t.Context(), "parent", host{}, false)
+	child.Init(parent.Context(), "child", host{}, false)
+	detached.Init(parent.Context(), "detached", host{}, true)
 	parent.Fail(nil)
 	if err := errors.Join(parent.Context().Err(), child.Context().Err()); err != nil {
 		t.Error("ended with the task:", err)
@@ -260,3 +260,12 @@ func TestContextOutlivesTheTaskForItsChildren(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// host runs nothing and has places without end.
+type host struct{}
+
+func (host) Name() string           { return "host" }
+func (host) Leave(*task.Node) error { return nil }
+func (host) Return(context.Context) {}
+func (host) Dropped()               {}
+func (host) Value(any) any          { return nil }
