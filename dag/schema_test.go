@@ -114,6 +114,29 @@ func TestSchemaTakesGoodFiles(t *testing.T) {
 	}
 }
 
+// TestSchemaTakesWhatTheParserTakes: the good files among the findings.
+func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
+	_, schema := resolvedSchema(t)
+	paths, _ := filepath.Glob("testdata/findings/*.txtar")
+	taken := 0
+	for _, path := range paths {
+		_, sections := readArchive(t, path)
+		for _, s := range sections {
+			w, _ := Parse(s.name, []byte(s.text))
+			if w == nil || filepath.Ext(s.name) != ".yaml" {
+				continue
+			}
+			taken++
+			if err := schema.Validate(instance(t, s.text)); err != nil {
+				t.Errorf("%s, %s: %v", path, s.name, err)
+			}
+		}
+	}
+	if taken < 5 {
+		t.Errorf("only %d good files", taken)
+	}
+}
+
 // TestSchemaRefuses: slips that an editor should underline.
 func TestSchemaRefuses(t *testing.T) {
 	_, schema := resolvedSchema(t)
