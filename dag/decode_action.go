@@ -51,7 +51,7 @@ var waitObject = newObject(object[Wait]{
 
 func readRun(d *decoder, n *node, t *draft) {
 	if n.Kind != scalarKind || isNull(n) || strings.TrimSpace(n.Value) == "" {
-		d.errorf(n, "run is a shell script, not %s; for a program with arguments there is exec", nodeKind(n))
+		d.errorf(n, "run is a shell script, not %s%s", nodeKind(n), runHint(n))
 		d.act(t, Run{})
 		return
 	}
@@ -60,6 +60,17 @@ func readRun(d *decoder, n *node, t *draft) {
 		d.used = append(d.used, s)
 	}
 	d.act(t, Run{Script: s})
+}
+
+// runHint is the way out for a script that isn't a text.
+func runHint(n *node) string {
+	if n.Style&flowStyle != 0 {
+		return "; one that begins with { or [ needs quotes; for a program with arguments there is exec"
+	}
+	if n.Kind == listKind {
+		return "; several commands are lines of one text: run: |"
+	}
+	return ""
 }
 
 func readExec(d *decoder, n *node, t *draft) {

@@ -43,6 +43,9 @@ func (r *resolver) resolve(n *node, depth int) extent {
 	e := extent{1, 1}
 	switch {
 	case n.Kind == scalarKind:
+		if n.LineComment != "" && n.Style&quoted == 0 {
+			r.commentTrap(n)
+		}
 		if len(n.Value) > 4 && n.Style&quoted == 0 && isWide(n.Value) {
 			if r.src.wide == nil {
 				r.src.wide = make(map[*node]bool)

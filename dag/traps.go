@@ -266,19 +266,60 @@ func (r *resolver) foreignTag(n *node) {
 	rest := r.src.text[r.src.offset(p):]
 	rest, _, _ = strings.Cut(rest, "\n")
 	rest = strings.TrimRight(rest, "\r ")
-	if n.Kind == scalarKind && !strings.HasPrefix(rest, "!!") {
-		if at, key, _ := splitLine(line); key != "" && strings.HasPrefix(line[at:], rest) {
-			v := stripComment(rest)
-			n.Value = v // as it was meant
-			r.src.errorAt(p, utf8.RuneCountInString(v), "a text that begins with ! needs quotes, else it is a YAML tag: %s", shorten(key+": "+quoteYAML(v), 70))
-			return
+	if n.Kind == scalarKind && strings.HasPrefix(rest, "!") && !strings.HasPrefix(rest, "!!") {
+		v, key := rest, ""
+		if at, k, _ := splitLine(line); k != "" && strings.HasPrefix(line[at:], rest) {
+			key = k + ": "
+		} else if end := strings.IndexAny(rest, ",}]"); end > 0 {
+			v = rest[:end]
 		}
+		v = stripComment(v)
+		n.Value = v // as it was meant
+		r.src.errorAt(p, utf8.RuneCountInString(v), "a text that begins with ! needs quotes, else it is a YAML tag: %s", shorten(key+quoteYAML(v), 70))
+		return
 	}
 	tag, _, _ := strings.Cut(rest, " ")
 	if !strings.HasPrefix(tag, "!") { // behind an anchor
 		tag = n.Tag
 	}
 	r.src.errorAt(p, utf8.RuneCountInString(tag), "tag %s has no meaning here; leave it out, or quote the text", tag)
+}
+
+// commentTrap reports a text that a ` #` cuts short: what is left of it has
+// brackets or quotes that nothing closes.
+func (r *resolver) commentTrap(n *node) {
+	at := r.src.begin(n)
+	rest := r.src.text[at:]
+	if !strings.HasPrefix(rest, n.Value) || !unclosed(n.Value) {
+		return
+	}
+	rest = strings.TrimLeft(rest[len(n.Value):], " \t")
+	if !strings.HasPrefix(rest, "#") {
+		return
+	}
+	p := r.src.pos(len(r.src.text) - len(rest))
+	r.src.errorAt(p, 1, "a # behind a blank begins a comment, and cuts the text off; put the text in quotes")
+	r.src.mute(p.Line)
+}
+
+// unclosed reports whether a text ends within brackets or quotes.
+func unclosed(s string) bool {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		case '"', '\'':
+			end := strings.IndexByte(s[i+1:], s[i])
+			if end < 0 {
+				return i == 0 || s[i] == '"' || s[i-1] == ' ' // else an apostrophe
+			}
+			i += end + 1
+		}
+	}
+	return depth > 0
 }
 
 // tagFits reports whether a scalar is written as its explicit tag says.
