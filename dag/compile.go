@@ -122,6 +122,7 @@ type compiler struct {
 	cache       map[cacheKey]*program
 	lang        *language
 	runners     *sync.Pool // of *runner, shared by every program
+	shells      shellCache
 	suggestions int
 
 	later  []occurrence        // what finish looks at again
@@ -155,6 +156,7 @@ func newCompiler(w *Workflow, textOf func(*node) text, report func(Diagnostic)) 
 		cache:   make(map[cacheKey]*program),
 		runners: &sync.Pool{New: newRunner},
 		closed:  make(map[*Value]*closure),
+		shells:  shellCache{texts: make(map[shellKey]*shellText)},
 	}
 	for _, t := range w.Tasks {
 		c.ids[t.ID] = t.Index
@@ -234,20 +236,22 @@ func (c *compiler) entries(n *node, p place, task *Task) *Value {
 // template compiles a text with expressions in it.
 func (c *compiler) template(t text, ps []piece, p place, task *Task) *Value {
 	v := &Value{kind: textKind, src: t.s}
+	bad := false
 	for _, x := range ps {
 		switch x.kind {
 		case openPiece:
 			c.unclosed(t, x)
-			return &Value{lit: t.s, src: t.s}
+			bad = true
 		case literalPiece:
 			v.parts = append(v.parts, part{text: x.literal})
 		case exprPiece:
 			e := c.compile(t.cut(x.inner), p, task)
-			if e == nil {
-				return &Value{lit: t.s, src: t.s}
-			}
+			bad = bad || e == nil
 			v.parts = append(v.parts, part{expr: e})
 		}
+	}
+	if bad {
+		return &Value{lit: t.s, src: t.s}
 	}
 	if len(v.parts) == 1 && v.parts[0].expr != nil {
 		return &Value{kind: exprKind, src: t.s, expr: v.parts[0].expr}

@@ -67,7 +67,7 @@ func (e *Expr) String() string {
 // is not to be changed.
 func (e *Expr) Uses() *Uses {
 	if e == nil {
-		return &Uses{}
+		return noUses
 	}
 	return &e.uses
 }
@@ -191,9 +191,10 @@ type frame struct {
 	spent int            // of maxWork
 }
 
-// maxWork bounds what one evaluation may do beyond walking its data once:
-// iterations of loops within loops, elements that functions go through, and
-// text that they make, 16 bytes counting as one.
+// maxWork bounds what one evaluation may do beyond walking its data once. An
+// iteration of a loop within a loop counts as one; so do two bytes of text that
+// a function goes through, and elements of lists and maps count as four. So an
+// evaluation ends within seconds and a few hundred megabytes.
 const maxWork = 1 << 25
 
 var errWork = errors.New("the expression takes too much time or memory; do it in a task")

@@ -82,10 +82,14 @@ func signatures(fs []any) []reflect.Type {
 	return ts
 }
 
-// counted is a function of expr whose arguments' sizes are charged for.
+// counted is a function of expr, which is charged for by its arguments' sizes.
 func counted(b *builtin.Function) func(*frame, []any) (any, error) {
+	free := slices.Contains(constant, b.Name)
 	return func(f *frame, args []any) (any, error) {
 		for _, a := range args {
+			if free {
+				break
+			}
 			if err := f.charge(size(a)); err != nil {
 				return nil, err
 			}
@@ -115,7 +119,7 @@ var operators = map[string]func(*frame, []any) (any, error){
 		return negate(a[0], exprrt.Negate)
 	},
 	"in": func(f *frame, a []any) (any, error) {
-		if err := f.charge(size(a[1])); err != nil {
+		if err := f.charge(size(a[1])/4 + 1); err != nil {
 			return nil, err
 		}
 		return exprrt.In(a[0], a[1]), nil
@@ -446,11 +450,11 @@ func (n *namer) chain(id *ast.IdentifierNode, fields []*ast.MemberNode) ast.Node
 		return whole
 	}
 	ref := &ast.IdentifierNode{Value: n.a.vars[v].key()}
-	if used == 1 {
-		ref.SetLocation(id.Location())
-	} else {
-		ref.SetLocation(fields[used-2].Location())
+	at := id.Location()
+	if used > 1 {
+		at.To = fields[used-2].Property.Location().To
 	}
+	ref.SetLocation(at)
 	if used-1 == len(fields) {
 		return ref
 	}

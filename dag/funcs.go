@@ -56,25 +56,28 @@ var methods = []string{"Add", "AddDate", "After", "Before", "Compare", "Day", "E
 	"In", "IsZero", "Microseconds", "Milliseconds", "Minute", "Minutes", "Month", "Nanosecond", "Nanoseconds", "Round",
 	"Second", "Seconds", "String", "Sub", "Truncate", "UTC", "Unix", "UnixMilli", "Weekday", "Year", "YearDay", "Abs"}
 
-// size is how much work it is to go through v: its elements, or its bytes by
-// sixteen.
+// size is how much work it is to go through v (see maxWork).
 func size(v any) int {
+	const element, bytes = 4, 2
 	switch v := v.(type) {
 	case string:
-		return len(v)/16 + 1
+		return len(v)/bytes + 1
 	case []any:
-		return len(v) + 1
+		return element*len(v) + 1
 	case map[string]any:
-		return len(v) + 1
+		return element*len(v) + 1
 	case nil, int, float64, bool:
 		return 1
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Array:
-		return r.Len() + 1
+		return element*r.Len() + 1
 	}
 	return 1
 }
+
+// constant are functions of expr that take no longer for larger arguments.
+var constant = []string{"len", "type", "first", "last", "get", "take"}
 
 // loop looks at what a function with a predicate is to go through. A loop
 // within another is charged for, its start included, for that takes memory.
@@ -108,7 +111,7 @@ func add(f *frame, a, b any, more func(a, b any) any) (any, error) {
 		}
 	case string:
 		if y, ok := b.(string); ok {
-			if err := f.charge((len(x) + len(y)) / 16); err != nil {
+			if err := f.charge((len(x) + len(y)) / 2); err != nil {
 				return nil, err
 			}
 			return x + y, nil
@@ -273,7 +276,7 @@ func toPairs(f *frame, a []any) (any, error) {
 func fromPairs(f *frame, a []any) (any, error) {
 	l, err := listOf(a[0])
 	if err == nil {
-		err = f.charge(len(l))
+		err = f.charge(size(l))
 	}
 	if err != nil {
 		return nil, err
@@ -304,7 +307,7 @@ func uniq(f *frame, a []any) (any, error) {
 	for _, x := range l {
 		k, err := (&encoder{max: maxJSON}).value(nil, x)
 		if err == nil {
-			err = f.charge(len(k)/16 + 1)
+			err = f.charge(len(k)/2 + 1)
 		}
 		if err != nil {
 			return nil, err
@@ -324,7 +327,7 @@ func flatten(f *frame, a []any) (any, error) {
 	out := []any{}
 	var walk func(v any, depth int) error
 	walk = func(v any, depth int) error {
-		if err := f.charge(1); err != nil || depth > maxDepth {
+		if err := f.charge(4); err != nil || depth > maxDepth {
 			return errors.Join(err, errWork)
 		}
 		if k := reflect.ValueOf(v).Kind(); k != reflect.Slice && k != reflect.Array {
@@ -348,7 +351,7 @@ func flatten(f *frame, a []any) (any, error) {
 func toText(f *frame, a []any) (any, error) {
 	b, err := appendText(nil, a[0], maxJSON)
 	if err == nil {
-		err = f.charge(len(b) / 16)
+		err = f.charge(len(b) / 2)
 	}
 	return string(b), err
 }
@@ -356,7 +359,7 @@ func toText(f *frame, a []any) (any, error) {
 func toJSON(f *frame, a []any) (any, error) {
 	b, err := (&encoder{max: maxJSON}).value(nil, a[0])
 	if err == nil {
-		err = f.charge(len(b) / 16)
+		err = f.charge(len(b) / 2)
 	}
 	return string(b), err
 }
@@ -429,10 +432,10 @@ func repeat(f *frame, a []any) (any, error) {
 	if !ok || n < 0 {
 		return nil, fmt.Errorf("repeat(…, %v): a whole number that is not negative is wanted", a[1])
 	}
-	if n > 16*maxWork || len(s)*min(n, 16*maxWork) > 16*maxWork {
+	if len(s) > 0 && n > 2*maxWork/len(s) || f.charge(len(s)*n/2) != nil {
 		return nil, errWork
 	}
-	return strings.Repeat(s, n), f.charge(len(s) * n / 16)
+	return strings.Repeat(s, n), nil
 }
 
 func replace(f *frame, a []any) (any, error) {
@@ -453,10 +456,7 @@ func replace(f *frame, a []any) (any, error) {
 	if n >= 0 {
 		count = min(count, n)
 	}
-	if err := f.charge(len(s)/16 + count); err != nil {
-		return nil, err
-	}
-	if count*max(1, len(to)/16) > maxWork || f.charge(count*len(to)/16) != nil {
+	if len(to) > 0 && count > 2*maxWork/len(to) || f.charge((len(s)+count*len(to))/2) != nil {
 		return nil, errWork
 	}
 	return strings.Replace(s, from, to, n), nil

@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxJSON bounds, in bytes, what an expression may make text of. Results are
-// bounded at 64 MiB; an encoding may need several bytes for one.
-const maxJSON = 256 << 20
+// maxJSON bounds, in bytes, the text that an expression may make of a value: as
+// results are.
+const maxJSON = 64 << 20
 
-var errJSONSize = errors.New("its JSON has more than " + strconv.Itoa(maxJSON>>20) + " MiB")
+var errJSONSize = errors.New("as text it has more than " + strconv.Itoa(maxJSON>>20) + " MiB")
 
 // Text renders a plain value as text: nil is empty, text is itself, lists and
 // maps are compact JSON with sorted keys. A value that isn't plain is made so
@@ -265,7 +265,7 @@ func number(s string) (any, error) {
 		return i, nil
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil || !strings.ContainsAny(whole, ".eE") { // a float near it may be within
 		return nil, fmt.Errorf("the number %s is beyond 64 bits", short(s))
 	}
 	v, _, err := plainFloat(f)

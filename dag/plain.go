@@ -18,8 +18,8 @@ const timeLayout = "2006-01-02T15:04:05.999Z07:00"
 // Bounds of a plain value. Lists can share their elements, so that a value of
 // a few kilobytes could be a tree of more nodes than there are atoms.
 const (
-	maxDepth = 10_000  // the bound of encoding/json
-	maxNodes = 1 << 25 // more than the smallest elements of 64 MiB of JSON
+	maxDepth = 10_000 // the bound of encoding/json
+	maxNodes = 1 << 24
 )
 
 var (

@@ -34,11 +34,15 @@ func (s *Script) String() string { return s.src }
 
 // Uses is what the script's expressions mention, together.
 func (s *Script) Uses() *Uses {
+	switch {
+	case s == nil || len(s.Vars) == 0:
+		return noUses
+	case len(s.Vars) == 1:
+		return s.Vars[0].Expr.Uses()
+	}
 	var g gathering
-	if s != nil {
-		for _, v := range s.Vars {
-			g.add(&v.Expr.uses)
-		}
+	for _, v := range s.Vars {
+		g.add(v.Expr.Uses())
 	}
 	return &g.Uses
 }
@@ -101,33 +105,104 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 		c.fail(t.sub(0, 1), "more than %d brackets within each other", maxScriptDepth)
 		return NewScript(t.s)
 	}
-	f, err := d.parse(d.text, lang)
-	if err != nil {
-		c.shellError(t, d, err, lang)
-		return NewScript(t.s)
+	key := shellKey{lang, d.text}
+	known := c.shells.texts[key]
+	if known == nil {
+		if known = c.shellText(t, d, lang); known == nil {
+			return NewScript(t.s)
+		}
+		c.shells.texts[key] = known
 	}
-	s := &Script{Text: d.text, src: t.s, programs: programs(f)}
 	if len(d.holes) == 0 {
-		return s
+		if known.literal == nil {
+			known.literal = &Script{Text: d.text, src: t.s, programs: known.programs}
+		}
+		return known.literal
 	}
-	d.place(f, lang)
+	s := &Script{src: t.s, programs: known.programs}
+	done := make(map[string]bool, len(d.holes))
 	for i := range d.holes {
 		h := &d.holes[i]
-		if h.how == refused {
-			c.fail(t.cut(h.span), "%s", h.why)
-		}
-		if h.how == inComment || h.how == refused {
+		h.how = known.hows[i]
+		if h.how == inComment || done[h.name] {
 			continue
 		}
-		if e := c.compile(t.cut(h.inner), p, task); e != nil && !h.again {
+		done[h.name] = true
+		if e := c.compile(t.cut(h.inner), p, task); e != nil {
 			s.Vars = append(s.Vars, ScriptVar{h.name, e})
 		}
 	}
 	s.Text = d.rewrite()
-	d.verify(s.Text, lang, func(h *hole) {
-		c.fail(t.cut(h.span), "a value can't stand here as data; make it an input, and write \"$name\"")
-	})
 	return s
+}
+
+// shellCache is what the compiler knows of scripts. A parser is large, and can be
+// used again and again.
+type shellCache struct {
+	parsers map[syntax.LangVariant]*syntax.Parser
+	texts   map[shellKey]*shellText
+}
+
+type shellKey struct {
+	lang syntax.LangVariant
+	text string // of a draft
+}
+
+// shellText is what scripts of one draft have in common.
+type shellText struct {
+	hows     []placing // of its holes
+	programs []string
+	literal  *Script // where there are no holes, and it is the script itself
+}
+
+// parse reads a script. The tree is the caller's.
+func (s *shellCache) parse(text string, lang syntax.LangVariant) (*syntax.File, error) {
+	if s.parsers == nil {
+		s.parsers = make(map[syntax.LangVariant]*syntax.Parser)
+	}
+	p := s.parsers[lang]
+	if p == nil {
+		p = syntax.NewParser(syntax.Variant(lang), syntax.KeepComments(true))
+		s.parsers[lang] = p
+	}
+	return p.Parse(strings.NewReader(text), "")
+}
+
+// shellText looks at a draft, and reports what is wrong with it.
+func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) *shellText {
+	if name, ok := oneCommand(d.text); ok && len(d.holes) == 0 {
+		if name == "" {
+			return &shellText{}
+		}
+		return &shellText{programs: []string{name}}
+	}
+	f, err := c.shells.parse(d.text, lang)
+	if err != nil {
+		c.shellError(t, d, err, lang)
+		return nil
+	}
+	known := &shellText{programs: programs(f)}
+	if len(d.holes) == 0 {
+		return known
+	}
+	d.place(f, lang)
+	ok := true
+	for _, h := range d.holes {
+		known.hows = append(known.hows, h.how)
+		if h.how == refused {
+			ok = false
+			c.fail(t.cut(h.span), "%s", h.why)
+		}
+	}
+	if !ok {
+		return nil
+	}
+	f, err = c.shells.parse(d.rewrite(), lang)
+	if h := d.verify(f, err, lang); h != nil {
+		c.fail(t.cut(h.span), "a value can't stand here as data; make it an input, and write \"$name\"")
+		return nil
+	}
+	return known
 }
 
 // shellError reports that a script does not parse.
@@ -143,16 +218,13 @@ func (c *compiler) shellError(t text, d *shellDraft, err error, lang syntax.Lang
 	}
 	for _, h := range d.holes {
 		msg = strings.ReplaceAll(msg, "${"+h.name+"}", "${{ }}")
-		if rest := strings.TrimLeft(t.s[h.to:], " \t"); strings.HasPrefix(rest, "()") {
+		rest := strings.TrimLeft(t.s[h.to:], " \t")
+		if h.from <= at && at <= len(t.s)-len(rest) && strings.HasPrefix(rest, "()") {
 			at, msg = h.from, "a value can't be the name of a function"
 		}
 	}
 	at = min(at, max(0, len(t.s)-1))
 	c.fail(t.sub(at, min(at+1, len(t.s))), "the script doesn't parse: %s", msg)
-}
-
-func (d *shellDraft) parse(text string, lang syntax.LangVariant) (*syntax.File, error) {
-	return syntax.NewParser(syntax.Variant(lang), syntax.KeepComments(true)).Parse(strings.NewReader(text), "")
 }
 
 // place decides for each hole how its variable is to be written.
@@ -198,10 +270,9 @@ func (d *shellDraft) place(f *syntax.File, lang syntax.LangVariant) {
 // within calls f for each hole in the text of a node.
 func (d *shellDraft) within(n syntax.Node, f func(*hole)) {
 	from, to := int(n.Pos().Offset()), int(n.End().Offset())
-	for i := range d.holes {
-		if h := &d.holes[i]; from <= h.at && h.at < to {
-			f(h)
-		}
+	i, _ := slices.BinarySearchFunc(d.holes, from, func(h hole, at int) int { return h.at - at })
+	for ; i < len(d.holes) && d.holes[i].at < to; i++ {
+		f(&d.holes[i])
 	}
 }
 
@@ -228,17 +299,6 @@ func hasQuotes(w *syntax.Word) bool {
 	}
 	return false
 }
-
-// The reasons to refuse a variable.
-const (
-	asArithmetic = "arithmetic reads a value as code; reckon within the expression instead: ${{ a + b }}"
-	asIndex      = "an index is arithmetic, which reads a value as code"
-	asPattern    = "within this parameter expansion a value would be read as code; assign it to a variable first"
-	asName       = "a value can't be the name of what is assigned to"
-	asInteger    = "an integer variable reads its value as code; leave out -i and -n"
-	asDelimiter  = "a value can't be a heredoc's delimiter"
-	asNested     = "shells disagree on quotes within a quoted expansion; leave out the inner ones"
-)
 
 // placed says how a variable among some nodes, the nearest last, is to be
 // written.
@@ -369,12 +429,11 @@ func nextTo(args []*syntax.Word, i int, ops ...string) bool {
 	return slices.Contains(ops, args[i-1].Lit()) || i+1 < len(args) && slices.Contains(ops, args[i+1].Lit())
 }
 
-// verify parses what rewrite has made and calls bad for a hole whose variable
-// doesn't stand in it as data. It is never called; so it is checked, for a
-// value must not become code.
-func (d *shellDraft) verify(text string, lang syntax.LangVariant, bad func(*hole)) {
+// verify looks at what the parser makes of the rewritten script, and returns a
+// hole whose variable doesn't stand in it as data. There is none; it is looked
+// for all the same, for a value must not become code.
+func (d *shellDraft) verify(f *syntax.File, err error, lang syntax.LangVariant) *hole {
 	seen := make(map[string]int)
-	f, err := d.parse(text, lang)
 	if err == nil {
 		var up []syntax.Node
 		syntax.Walk(f, func(n syntax.Node) bool {
@@ -397,10 +456,10 @@ func (d *shellDraft) verify(text string, lang syntax.LangVariant, bad func(*hole
 			continue
 		}
 		if seen[h.name]--; seen[h.name] < 0 {
-			bad(h)
-			return
+			return h
 		}
 	}
+	return nil
 }
 
 // programs lists what a script calls.

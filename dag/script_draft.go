@@ -9,11 +9,10 @@ import (
 // hole is a ${{ }} in a script.
 type hole struct {
 	piece
-	name  string // of its variable
-	at    int    // in shellDraft.text
-	again bool   // the same expression as an earlier hole, whose variable it has
-	how   placing
-	why   string // of refused
+	name string // of its variable; the same expression has the same
+	at   int    // in shellDraft.text
+	how  placing
+	why  string // of refused
 }
 
 // placing is how a variable has to be written.
@@ -72,12 +71,12 @@ func newDraft(src string, ps []piece) *shellDraft {
 			continue
 		}
 		expr := strings.TrimSpace(src[x.inner.from:x.inner.to])
-		name, again := known[expr]
-		if !again {
+		name, ok := known[expr]
+		if !ok {
 			name = prefix + strconv.Itoa(len(known)+1)
 			known[expr] = name
 		}
-		d.holes = append(d.holes, hole{piece: x, name: name, at: b.Len(), again: again})
+		d.holes = append(d.holes, hole{piece: x, name: name, at: b.Len()})
 		b.WriteString("${" + name + "}")
 	}
 	mark1(len(src))
@@ -127,3 +126,44 @@ func (d *shellDraft) rewrite() string {
 
 // builtins are commands of shells that are no programs, or needn't be.
 const builtins = " . : [ alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd print printf pushd pwd read readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait whence "
+
+// The reasons to refuse a variable.
+const (
+	asArithmetic = "arithmetic reads a value as code; reckon within the expression instead: ${{ a + b }}"
+	asIndex      = "an index is arithmetic, which reads a value as code"
+	asPattern    = "within this parameter expansion a value would be read as code; assign it to a variable first"
+	asName       = "a value can't be the name of what is assigned to"
+	asInteger    = "an integer variable reads its value as code; leave out -i and -n"
+	asDelimiter  = "a value can't be a heredoc's delimiter"
+	asNested     = "shells disagree on quotes within a quoted expansion; leave out the inner ones"
+)
+
+// oneCommand returns the program that a script calls, "" for a builtin, where
+// the script is plain enough to be known for right without a parser: one line,
+// of words and variables only.
+func oneCommand(text string) (name string, ok bool) {
+	text = strings.TrimSuffix(text, "\n")
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '$':
+			if i+1 == len(text) || text[i+1] != '_' && (text[i+1]|0x20 < 'a' || text[i+1]|0x20 > 'z') {
+				return "", false
+			}
+		case wordByte(c) && c < 0x80 || strings.IndexByte(" ./,:@%+-\"", c) >= 0:
+		default:
+			return "", false
+		}
+	}
+	word, _, _ := strings.Cut(strings.TrimLeft(text, " "), " ")
+	switch {
+	case word == "" || strings.ContainsAny(word, `$"`) || strings.Count(text, `"`)%2 == 1 || strings.Contains(reserved, " "+word+" "):
+		return "", false
+	case strings.Contains(builtins, " "+word+" "):
+		return "", true
+	}
+	return word, true
+}
+
+// reserved are words that a shell doesn't take for a command's name, and the
+// builtins that call programs.
+const reserved = " if then else elif fi for while until do done case esac in function select time coproc exec command "

@@ -156,7 +156,7 @@ func (v *Value) text(f *frame) (any, error) {
 		x, err := p.expr.eval(f)
 		if err == nil {
 			if b, err = appendText(b, x, maxJSON); err != nil {
-				err = p.expr.error(fmt.Errorf("as text: %w", err))
+				err = p.expr.error(err)
 			}
 		}
 		if err != nil {
@@ -188,7 +188,7 @@ func (v *Value) exprs(yield func(*Expr)) {
 // Uses is what the value's expressions mention, together.
 func (v *Value) Uses() *Uses {
 	if v == nil || v.kind == literalKind {
-		return &Uses{}
+		return noUses
 	}
 	if v.kind == exprKind {
 		return v.expr.Uses()
@@ -197,6 +197,9 @@ func (v *Value) Uses() *Uses {
 	v.exprs(func(e *Expr) { g.add(&e.uses) })
 	return &g.Uses
 }
+
+// noUses is what a literal mentions. Nobody changes it.
+var noUses = &Uses{}
 
 // gathering adds up what several expressions mention.
 type gathering struct {

@@ -3,24 +3,31 @@ package dag
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// taskStatuses are the names of all statuses of a task.
-func taskStatuses() []string { return statusNames[:] }
+// otherStatuses are what other systems call a status of ours.
+var otherStatuses = map[string]Status{"success": Succeeded, "ok": Succeeded, "done": Succeeded, "complete": Succeeded, "completed": Succeeded,
+	"finished": Succeeded, "failure": Failed, "error": Failed, "canceled": Cancelled, "aborted": Cancelled, "skip": Skipped, "started": Running}
 
 // checkCondition warns of a status that no task ever has, and notes whether an
 // `if` can be true.
 func (a *analysis) checkCondition(p *program) {
 	a.cond.statuses(func(at span, s string) {
-		known := taskStatuses()
-		if !slices.Contains(known, s) && !a.quiet {
-			a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: max(1, at.to-at.from), Warning: true,
-				Message: fmt.Sprintf("no status is ever %q%s; there are %s", s, a.c.didYouMean(s, slices.Values(known)), enumerate(known))})
+		known := statusNames[:]
+		if slices.Contains(known, s) || a.quiet {
+			return
 		}
+		hint := "; there are " + enumerate(known)
+		if ours, ok := otherStatuses[s]; ok {
+			hint = fmt.Sprintf("; did you mean %q?", ours)
+		} else if near := a.c.didYouMean(s, slices.Values(known)); near != "" {
+			hint = near
+		}
+		a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: max(1, at.to-at.from), Warning: true,
+			Message: fmt.Sprintf("no status is ever %q%s", s, hint)})
 	})
 	if a.place != inIf || a.cond.op == condUnknown {
 		return
@@ -84,8 +91,12 @@ var typeWords = strings.NewReplacer(
 	"unknown", "any value",
 )
 
-// tokenMessage is how expr's parser shows a token.
-var tokenMessage = regexp.MustCompile(`unexpected token (\w+)(?:\((".*")\))?`)
+// How expr's parser shows a token, and its checker a wrong argument.
+var (
+	tokenMessage  = regexp.MustCompile(`unexpected token (\w+)(?:\((".*")\))?`)
+	wrongArgument = regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\w+)`)
+	wrongList     = regexp.MustCompile(`^builtin (\w+) takes only array \(got (.+)\)`)
+)
 
 // rewordSyntax makes a message of expr's parser or checker one of ours.
 func rewordSyntax(msg string) string {
@@ -98,6 +109,15 @@ func rewordSyntax(msg string) string {
 		case m[2] != "":
 			return "unexpected " + m[2]
 		}
+	}
+	if m := wrongArgument.FindStringSubmatch(msg); m != nil {
+		return fmt.Sprintf("%s wants %s, and this is %s", m[3], typeWords.Replace(m[2]), typeWords.Replace(m[1]))
+	}
+	if m := wrongList.FindStringSubmatch(msg); m != nil {
+		return fmt.Sprintf("%s wants a list, and this is %s", m[1], typeWords.Replace(m[2]))
+	}
+	if msg == "unexpected end of expression" {
+		return "the expression ends too early"
 	}
 	if strings.HasPrefix(msg, "bad number syntax") || strings.HasPrefix(msg, "invalid ") && strings.Contains(msg, "literal") {
 		return "a number that is not one, or beyond 64 bits"
@@ -134,6 +154,3 @@ func reword(msg string) error {
 	}
 	return errors.New(typeWords.Replace(strings.TrimPrefix(msg, "reflect: ")))
 }
-
-// sortedKeys are the keys of m, in order.
-func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
