@@ -324,6 +324,14 @@ func (c *compiler) slots(e *Expr, ids []string, task *Task) bool {
 	return true
 }
 
+// Bounds of an expression's text. The parser recurses, and a stack that
+// overflows ends the program.
+const (
+	maxExprBytes = 64 << 10
+	maxExprDepth = 200     // brackets within each other
+	maxExprList  = 1 << 22 // elements that one evaluation may put into lists
+)
+
 // program compiles what is analysed, or returns nil after findings.
 func (a *analysis) program() *program {
 	src := a.t.s

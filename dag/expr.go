@@ -3,13 +3,10 @@ package dag
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"time"
-	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -30,18 +27,11 @@ import (
 // operators and calls are replaced by functions that count and check; expr
 // makes bytecode. Its optimiser is left out: it folds what we check.
 
-// Bounds of an expression's text. The parser recurses, and a stack that
-// overflows ends the program.
-const (
-	maxExprBytes = 64 << 10
-	maxExprDepth = 200     // brackets within each other
-	maxExprList  = 1 << 22 // elements that one evaluation may put into lists
-)
-
 // language is expr, as workflows know it. It is used by one compiler.
 type language struct {
 	config *conf.Config
 	ours   map[string]function // functions by name
+	known  []string            // names of all functions, in order
 }
 
 func newLanguage() *language {
@@ -50,17 +40,22 @@ func newLanguage() *language {
 	l.config.Optimize = false
 	for _, f := range functions() {
 		l.ours[f.name] = f
+		l.known = append(l.known, f.name)
 		l.config.Functions[f.name] = &builtin.Function{Name: f.name, Types: signatures(f.types)}
 		l.hidden(f.name, f.call)
 	}
 	for _, f := range builtin.Builtins {
+		l.known = append(l.known, f.Name)
 		if _, ok := l.ours[f.Name]; !ok && !f.Predicate {
 			l.hidden(f.Name, counted(f))
 		}
 	}
-	for name, call := range operators {
+	for name, call := range operators(arithmetic{exprrt.Add, exprrt.Subtract, exprrt.Multiply, exprrt.Divide, exprrt.Modulo, exprrt.Negate, exprrt.In}) {
 		l.hidden(name, call)
 	}
+	l.known = append(l.known, statusFns...)
+	slices.Sort(l.known)
+	l.known = slices.Compact(l.known)
 	return l
 }
 
@@ -71,15 +66,6 @@ func (l *language) hidden(name string, call func(*frame, []any) (any, error)) {
 	l.config.Functions[name] = &builtin.Function{Name: name, Func: func(args ...any) (any, error) {
 		return call(args[0].(*frame), args[1:])
 	}}
-}
-
-// signatures are the types of pointers to functions.
-func signatures(fs []any) []reflect.Type {
-	ts := make([]reflect.Type, len(fs))
-	for i, f := range fs {
-		ts[i] = reflect.TypeOf(f).Elem()
-	}
-	return ts
 }
 
 // counted is a function of expr, which is charged for by its arguments' sizes.
@@ -106,31 +92,6 @@ func counted(b *builtin.Function) func(*frame, []any) (any, error) {
 		}
 		return v, err
 	}
-}
-
-// operators are what expr's own become.
-var operators = map[string]func(*frame, []any) (any, error){
-	"+": func(f *frame, a []any) (any, error) { return add(f, a[0], a[1], exprrt.Add) },
-	"-": func(_ *frame, a []any) (any, error) { return subtract(a[0], a[1], exprrt.Subtract) },
-	"*": func(_ *frame, a []any) (any, error) { return multiply(a[0], a[1], exprrt.Multiply) },
-	"/": func(_ *frame, a []any) (any, error) { return divide(a[0], a[1], exprrt.Divide) },
-	"%": func(_ *frame, a []any) (any, error) { return modulo(a[0], a[1], exprrt.Modulo) },
-	"negate": func(_ *frame, a []any) (any, error) {
-		return negate(a[0], exprrt.Negate)
-	},
-	"in": func(f *frame, a []any) (any, error) {
-		if err := f.charge(size(a[1])/4 + 1); err != nil {
-			return nil, err
-		}
-		return exprrt.In(a[0], a[1]), nil
-	},
-	"sum": func(f *frame, a []any) (any, error) { return sum(f, a[0], exprrt.Add) },
-	"loop": func(f *frame, a []any) (any, error) { // the list that a loop goes through
-		return a[0], loop(f, a[0], false)
-	},
-	"inner loop": func(f *frame, a []any) (any, error) {
-		return a[0], loop(f, a[0], true)
-	},
 }
 
 // code is the bytecode of one text.
@@ -230,64 +191,13 @@ func (l *language) syntaxError(a *analysis, err error) {
 	a.fail(at, "%s", rewordSyntax(msg))
 }
 
-// runeOffsets maps places in characters, as expr counts, to bytes.
-func runeOffsets(s string) func(int) int {
-	if utf8.RuneCountInString(s) == len(s) {
-		return func(i int) int { return min(i, len(s)) }
-	}
-	at := make([]int, 0, len(s)+1)
-	for i := range s {
-		at = append(at, i)
-	}
-	at = append(at, len(s))
-	return func(i int) int { return at[min(i, len(at)-1)] }
-}
-
 // declare tells the checker of a variable.
 func (l *language) declare(v variable, t valueType) {
 	key := v.key()
 	if _, ok := l.config.Env.Fields[key]; ok {
 		return
 	}
-	var n nature.Nature
-	switch t {
-	case textValue:
-		n = nature.FromType(reflect.TypeFor[string]())
-	case intValue:
-		n = nature.FromType(reflect.TypeFor[int]())
-	case floatValue:
-		n = nature.FromType(reflect.TypeFor[float64]())
-	case boolValue:
-		n = nature.FromType(reflect.TypeFor[bool]())
-	case listValue:
-		n = nature.FromType(reflect.TypeFor[[]any]())
-	case mapValue:
-		n = nature.FromType(reflect.TypeFor[map[string]any]())
-	case timeValue:
-		n = nature.FromType(reflect.TypeFor[time.Time]())
-	}
-	l.config.Env.Fields[key] = n
-}
-
-// typeOf is what the checker found out.
-func typeOf(t reflect.Type) valueType {
-	switch {
-	case t == reflect.TypeFor[time.Time]():
-		return timeValue
-	case t.Kind() == reflect.Bool:
-		return boolValue
-	case t.Kind() == reflect.String:
-		return textValue
-	case t.Kind() == reflect.Int:
-		return intValue
-	case t.Kind() == reflect.Float64:
-		return floatValue
-	case t.Kind() == reflect.Slice:
-		return listValue
-	case t.Kind() == reflect.Map:
-		return mapValue
-	}
-	return anyValue
+	l.config.Env.Fields[key] = nature.FromType(t.goType())
 }
 
 // children replaces each child of a node by what f makes of it.
@@ -494,21 +404,6 @@ func (n *namer) call(x *ast.CallNode) ast.Node {
 	}
 	n.a.fail(n.at(x), "only functions can be called, by their names")
 	return x
-}
-
-// names calls yield for each function that an expression may call.
-func (l *language) names(yield func(string) bool) {
-	all := slices.Clone(statusFns)
-	for _, b := range builtin.Builtins {
-		all = append(all, b.Name)
-	}
-	for n, f := range l.ours {
-		if f.files {
-			all = append(all, n)
-		}
-	}
-	slices.Sort(all)
-	slices.Values(all)(yield)
 }
 
 // arranger replaces, in a checked tree, operators and calls by functions that

@@ -599,13 +599,14 @@ func TestImpossibleConditions(t *testing.T) {
 		`tasks.a.status == "success" || params.b`:                     `no status is ever "success"; did you mean "succeeded"?`,
 	} {
 		e, ds := expression(testWorkflow(), src, inIf)
-		got := ""
+		var said []string
 		for _, d := range ds {
 			if !d.Warning || d.Pos.Line != 1 || d.Len < 1 {
 				t.Errorf("%s: %+v", src, d)
 			}
-			got += d.Message
+			said = append(said, d.Message)
 		}
+		got := strings.Join(said, "; ")
 		if e == nil || !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%s: %q, want %q", src, got, want)
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 	"reflect"
 	"slices"
 	"strconv"
@@ -50,6 +49,15 @@ func functions() []function {
 	}
 }
 
+// signatures are the types of pointers to functions.
+func signatures(fs []any) []reflect.Type {
+	ts := make([]reflect.Type, len(fs))
+	for i, f := range fs {
+		ts[i] = reflect.TypeOf(f).Elem()
+	}
+	return ts
+}
+
 // methods are those of times, durations, months and weekdays that an
 // expression may call. Local, which depends on the machine, is not one.
 var methods = []string{"Add", "AddDate", "After", "Before", "Compare", "Day", "Equal", "Format", "Hour", "Hours",
@@ -93,117 +101,6 @@ func loop(f *frame, v any, inner bool) error {
 		return errors.New("a map can't be gone through as it is; take values(…), keys(…) or toPairs(…) of it")
 	}
 	return fmt.Errorf("a list is wanted, and this is %s", describe(v))
-}
-
-// errResult is the error of arithmetic.
-var errResult = errors.New("the result is beyond 64 bits")
-
-// add is a + b; more does it for other types than numbers.
-func add(f *frame, a, b any, more func(a, b any) any) (any, error) {
-	switch x := a.(type) {
-	case int:
-		if y, ok := b.(int); ok {
-			s := x + y
-			if (s > x) != (y > 0) && y != 0 {
-				return nil, errResult
-			}
-			return s, nil
-		}
-	case string:
-		if y, ok := b.(string); ok {
-			if err := f.charge((len(x) + len(y)) / 2); err != nil {
-				return nil, err
-			}
-			return x + y, nil
-		}
-	}
-	return mixed(a, b, "+", more)
-}
-
-// mixed is an operator on what isn't two whole numbers.
-func mixed(a, b any, op string, more func(a, b any) any) (any, error) {
-	if a == nil || b == nil {
-		return nil, fmt.Errorf("%s %s %s: null can't be reckoned with; write x ?? 0 for another value", describe(a), op, describe(b))
-	}
-	return more(a, b), nil
-}
-
-func subtract(a, b any, more func(a, b any) any) (any, error) {
-	if x, ok := a.(int); ok {
-		if y, ok := b.(int); ok {
-			d := x - y
-			if (d < x) != (y > 0) && y != 0 {
-				return nil, errResult
-			}
-			return d, nil
-		}
-	}
-	return mixed(a, b, "-", more)
-}
-
-func multiply(a, b any, more func(a, b any) any) (any, error) {
-	if x, ok := a.(int); ok {
-		if y, ok := b.(int); ok {
-			hi, lo := bits.Mul64(magnitude(x), magnitude(y))
-			negative := (x < 0) != (y < 0)
-			switch {
-			case hi != 0, !negative && lo > math.MaxInt64, negative && lo > 1<<63:
-				return nil, errResult
-			}
-			return x * y, nil
-		}
-	}
-	return mixed(a, b, "*", more)
-}
-
-// magnitude is |x|, which for the least int is no int.
-func magnitude(x int) uint64 {
-	if x < 0 {
-		return -uint64(x)
-	}
-	return uint64(x)
-}
-
-func divide(a, b any, more func(a, b any) float64) (any, error) {
-	if b == 0 || b == 0.0 {
-		return nil, errors.New("division by zero")
-	}
-	return mixed(a, b, "/", func(a, b any) any { return more(a, b) })
-}
-
-func modulo(a, b any, more func(a, b any) int) (any, error) {
-	if b == 0 {
-		return nil, errors.New("division by zero")
-	}
-	return mixed(a, b, "%", func(a, b any) any { return more(a, b) })
-}
-
-func negate(a any, more func(any) any) (any, error) {
-	switch a {
-	case math.MinInt64:
-		return nil, errResult
-	case nil:
-		return nil, errors.New("- null: null can't be reckoned with; write x ?? 0 for another value")
-	}
-	return more(a), nil
-}
-
-// sum adds the elements of a list.
-func sum(f *frame, v any, more func(a, b any) any) (any, error) {
-	if err := loop(f, v, false); err != nil {
-		return nil, err
-	}
-	if err := f.charge(size(v)); err != nil {
-		return nil, err
-	}
-	var total any = 0
-	l, err := listOf(v)
-	for _, x := range l {
-		if total, err = add(f, total, x, more); err != nil {
-			return nil, err
-		}
-	}
-	return total, err
 }
 
 // listOf is v as a list of any values.

@@ -3,6 +3,7 @@ package dag
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // span is a part of a text, in bytes.
@@ -249,4 +250,17 @@ func plainChain(src string) (chain []link, ok bool) {
 		chain = append(chain, link{src[from:i], span{from, i}})
 	}
 	return chain, len(chain) > 0
+}
+
+// runeOffsets maps places in characters, as expr counts, to bytes.
+func runeOffsets(s string) func(int) int {
+	if utf8.RuneCountInString(s) == len(s) {
+		return func(i int) int { return min(i, len(s)) }
+	}
+	at := make([]int, 0, len(s)+1)
+	for i := range s {
+		at = append(at, i)
+	}
+	at = append(at, len(s))
+	return func(i int) int { return at[min(i, len(at)-1)] }
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -84,6 +86,34 @@ const (
 // String returns the type as messages call it.
 func (t valueType) String() string {
 	return [...]string{"any value", "text", "a whole number", "a number", "true or false", "a list", "a map", "a time", ""}[t]
+}
+
+// typeOf is the value type of a Go type.
+func typeOf(t reflect.Type) valueType {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return timeValue
+	case t.Kind() == reflect.Bool:
+		return boolValue
+	case t.Kind() == reflect.String:
+		return textValue
+	case t.Kind() == reflect.Int:
+		return intValue
+	case t.Kind() == reflect.Float64:
+		return floatValue
+	case t.Kind() == reflect.Slice:
+		return listValue
+	case t.Kind() == reflect.Map:
+		return mapValue
+	}
+	return anyValue
+}
+
+// goType is the Go type of such values, nil for any.
+func (t valueType) goType() reflect.Type {
+	return [...]reflect.Type{anyValue: nil, textValue: reflect.TypeFor[string](), intValue: reflect.TypeFor[int](),
+		floatValue: reflect.TypeFor[float64](), boolValue: reflect.TypeFor[bool](), listValue: reflect.TypeFor[[]any](),
+		mapValue: reflect.TypeFor[map[string]any](), timeValue: reflect.TypeFor[time.Time](), callValue: nil}[t]
 }
 
 // typ is the declared type of v.

@@ -18,7 +18,7 @@ func TestPlain(t *testing.T) {
 	x := 5
 	shared := map[string]any{"a": []any{1, "b", nil, true, 1.5}}
 	for _, tc := range []struct{ in, want any }{
-		{nil, nil}, {true, true}, {7, 7}, {"ä", "ä"}, {1.5, 1.5}, {2.0, 2}, {-0.0, 0}, {1e18, 1000000000000000000},
+		{nil, nil}, {true, true}, {7, 7}, {"ä", "ä"}, {1.5, 1.5}, {2.0, 2}, {math.Copysign(0, -1), 0}, {1e18, 1000000000000000000},
 		{float32(0.5), 0.5}, {int64(9), 9}, {uint8(9), 9}, {month(3), 3}, {&x, 5}, {(*int)(nil), nil},
 		{float64(math.MinInt64), math.MinInt64},
 		{[]any(nil), []any{}}, {map[string]any(nil), map[string]any{}}, {[]string{"a"}, []any{"a"}}, {[2]int{1, 2}, []any{1, 2}},

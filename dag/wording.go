@@ -46,7 +46,7 @@ func (a *analysis) unknownName(l link, lets []string, lang *language) {
 	case name == "$env":
 		a.fail(l.span, "$env: the environment as a whole can't be named; name what you need of it")
 		return
-	case slices.Contains(slices.Collect(lang.names), name):
+	case slices.Contains(lang.known, name):
 		hint = fmt.Sprintf("; to call the function write %s(…)", name)
 	case a.task != nil && slices.Contains(names(a.task.Inputs), name):
 		hint = fmt.Sprintf("; did you mean inputs.%s?", name)
@@ -65,7 +65,7 @@ func (a *analysis) unknownName(l link, lets []string, lang *language) {
 
 // unknownFunction reports a call of what is no function.
 func (a *analysis) unknownFunction(l link, lang *language) {
-	a.fail(l.span, "%s: no such function%s", l.name, a.c.didYouMean(l.name, lang.names))
+	a.fail(l.span, "%s: no such function%s", l.name, a.c.didYouMean(l.name, slices.Values(lang.known)))
 }
 
 // unknownMethod reports a call of a method that expressions may not call.
