@@ -108,10 +108,10 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 	key := shellKey{lang, d.text}
 	known := c.shells.texts[key]
 	if known == nil {
-		if known = c.shellText(t, d, lang); known == nil {
-			return NewScript(t.s)
+		var ok bool
+		if known, ok = c.shellText(t, d, lang); ok {
+			c.shells.texts[key] = known
 		}
-		c.shells.texts[key] = known
 	}
 	if len(d.holes) == 0 {
 		if known.literal == nil {
@@ -123,7 +123,9 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 	done := make(map[string]bool, len(d.holes))
 	for i := range d.holes {
 		h := &d.holes[i]
-		h.how = known.hows[i]
+		if h.how = inComment; i < len(known.hows) {
+			h.how = known.hows[i]
+		}
 		if h.how == inComment || done[h.name] {
 			continue
 		}
@@ -168,25 +170,26 @@ func (s *shellCache) parse(text string, lang syntax.LangVariant) (*syntax.File, 
 	return p.Parse(strings.NewReader(text), "")
 }
 
-// shellText looks at a draft, and reports what is wrong with it.
-func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) *shellText {
+// shellText looks at a draft, and reports what is wrong with it; then it isn't
+// ok. Of one that does not parse it knows nothing.
+func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (known *shellText, ok bool) {
 	if name, ok := oneCommand(d.text); ok && len(d.holes) == 0 {
 		if name == "" {
-			return &shellText{}
+			return &shellText{}, true
 		}
-		return &shellText{programs: []string{name}}
+		return &shellText{programs: []string{name}}, true
 	}
 	f, err := c.shells.parse(d.text, lang)
 	if err != nil {
 		c.shellError(t, d, err, lang)
-		return nil
+		return &shellText{}, false
 	}
-	known := &shellText{programs: programs(f)}
+	known = &shellText{programs: programs(f)}
 	if len(d.holes) == 0 {
-		return known
+		return known, true
 	}
 	d.place(f, lang)
-	ok := true
+	ok = true
 	for _, h := range d.holes {
 		known.hows = append(known.hows, h.how)
 		if h.how == refused {
@@ -195,14 +198,14 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) *sh
 		}
 	}
 	if !ok {
-		return nil
+		return known, false
 	}
 	f, err = c.shells.parse(d.rewrite(), lang)
 	if h := d.verify(f, err, lang); h != nil {
 		c.fail(t.cut(h.span), "a value can't stand here as data; make it an input, and write \"$name\"")
-		return nil
+		return known, false
 	}
-	return known
+	return known, true
 }
 
 // shellError reports that a script does not parse.
