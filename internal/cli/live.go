@@ -32,7 +32,6 @@ type live struct {
 	drawn   int      // lines of the last frame
 	total   int
 	count   map[string]int
-	dirty   bool
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -166,6 +165,13 @@ func (v *live) status(now time.Time, width int) string {
 		parts = append(parts, "about "+duration(elapsed/time.Duration(done)*time.Duration(left))+" left")
 	}
 	return v.style.bold(fit(v.ends.plan.Workflow.Name+"  "+strings.Join(parts, " · "), width-1))
+}
+
+// say lets a line scroll away with the next frame.
+func (v *live) say(line string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pending = append(v.pending, line)
 }
 
 func (v *live) broken() <-chan struct{} { return nil }

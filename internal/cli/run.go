@@ -75,6 +75,8 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 invalid file, params or usage,
 // view shows a run while it goes on and when it has ended.
 type view interface {
 	event(engine.Event)
+	// say tells people something, on standard error.
+	say(line string)
 	// broken is closed when a program that reads the events has gone: the run is
 	// cancelled then. A terminal that has gone sends a signal instead.
 	broken() <-chan struct{}
@@ -116,7 +118,7 @@ func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, opti
 	if err != nil {
 		return nil, errors.Join(startError(err), e.Close())
 	}
-	stop := signals.cancel(r, std, v.broken())
+	stop := signals.cancel(r, v)
 	summary, err := r.Wait(context.WithoutCancel(ctx))
 	stop()
 	return summary, errors.Join(err, v.close(summary), e.Close())

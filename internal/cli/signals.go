@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -29,7 +28,8 @@ func (s *signals) stop() { signal.Stop(s.came) }
 // cancel cancels the run at the first signal and kills it at the second; it also
 // cancels it when nobody reads its events any more. The function that it returns
 // ends that.
-func (s *signals) cancel(r *engine.Run, std streams, broken <-chan struct{}) (stop func()) {
+func (s *signals) cancel(r *engine.Run, v view) (stop func()) {
+	broken := v.broken()
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -42,7 +42,7 @@ func (s *signals) cancel(r *engine.Run, std streams, broken <-chan struct{}) (st
 				r.Cancel()
 			case sig := <-s.came:
 				if sig == home.Replace {
-					fmt.Fprintln(std.err, "flow: a newer run takes the place of this one: cancelling it")
+					v.say("flow: a newer run takes the place of this one: cancelling it")
 					r.Replace()
 					continue
 				}
@@ -50,7 +50,7 @@ func (s *signals) cancel(r *engine.Run, std streams, broken <-chan struct{}) (st
 					r.Kill()
 					continue
 				}
-				fmt.Fprintf(std.err, "flow: %s: cancelling the run; once more to kill it\n", signalName(sig))
+				v.say("flow: " + signalName(sig) + ": cancelling the run; once more to kill it")
 				r.Cancel()
 			}
 		}

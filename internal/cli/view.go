@@ -15,7 +15,7 @@ import (
 // or a line for each task that ends.
 func newView(std streams, plan *dag.Plan, asJSON bool) view {
 	if asJSON {
-		return &jsonView{enc: encoder(std.out), gone: make(chan struct{})}
+		return &jsonView{enc: encoder(std.out), talk: std.err, gone: make(chan struct{})}
 	}
 	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string)}
 	if f, tty := terminal(std.err); tty && getenv("TERM") != "dumb" {
@@ -33,6 +33,7 @@ func encoder(w io.Writer) *json.Encoder {
 // jsonView prints one event a line, and the summary last.
 type jsonView struct {
 	enc  *json.Encoder
+	talk io.Writer
 	err  error
 	gone chan struct{} // closed when nobody reads any more
 }
@@ -45,6 +46,8 @@ func (v *jsonView) event(e engine.Event) {
 		close(v.gone)
 	}
 }
+
+func (v *jsonView) say(line string) { fmt.Fprintln(v.talk, line) }
 
 func (v *jsonView) broken() <-chan struct{} { return v.gone }
 
@@ -68,6 +71,8 @@ func (v *plainView) event(e engine.Event) {
 		fmt.Fprintln(v.ends.std.err, line)
 	}
 }
+
+func (v *plainView) say(line string) { fmt.Fprintln(v.ends.std.err, line) }
 
 func (v *plainView) broken() <-chan struct{} { return nil }
 
