@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -149,6 +150,12 @@ func (a *Attempt) interrupted(ctx context.Context, code int, err error) (Outcome
 func notRun(err error, name string) Outcome {
 	if errors.Is(err, syscall.E2BIG) {
 		return failed(dag.ReasonInvalid, "%s: the environment and the arguments together are too large for a command: make large values inputs and read them from $FLOW_INPUTS, or use stdin", name)
+	}
+	if start, ok := errors.AsType[*executor.StartError](err); ok {
+		if !strings.Contains(name, "/") && errors.Is(start.Err, fs.ErrNotExist) && !errors.Is(start.Err, syscall.ENOENT) {
+			return failed(dag.ReasonError, "%s can't be started: there is no such program in PATH", name)
+		}
+		return failed(dag.ReasonError, "%s can't be started: %v", name, start.Err)
 	}
 	return failed(dag.ReasonError, "%v", err)
 }

@@ -138,7 +138,10 @@ func decode(text []byte, f dag.ResultFormat) (any, error) {
 	case dag.ResultJSON:
 		v, err := dag.DecodeJSON(text)
 		if err != nil {
-			return nil, fmt.Errorf("result: json: %w", err)
+			if cause := errors.Unwrap(err); cause != nil {
+				err = cause // without the package's name
+			}
+			return nil, fmt.Errorf("result: the output is not one JSON value: %w", err)
 		}
 		return v, nil
 	case dag.ResultLines:
