@@ -110,7 +110,7 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) str
 
 // text reads a scalar as text, as written, without expressions.
 func (d *decoder) text(n *node) (string, bool) {
-	if n.Kind != scalarKind || scalarValue(n) == nil {
+	if n.Kind != scalarKind || isNull(n) {
 		d.errorf(n, "%s is a text, not %s", d.key, nodeKind(n))
 		return "", false
 	}
@@ -330,7 +330,7 @@ func (d *decoder) expr(n *node, p place) *Expr {
 		d.errorf(n, "%s is an expression, not %s; if it begins with { or [, quote it", d.key, nodeKind(n))
 		return nil
 	}
-	if strings.TrimSpace(n.Value) == "" || scalarValue(n) == nil {
+	if strings.TrimSpace(n.Value) == "" || isNull(n) {
 		d.errorf(n, "%s is empty; an expression was expected", d.key)
 		return nil
 	}

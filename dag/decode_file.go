@@ -84,7 +84,6 @@ var defaultsObject = newObject(object[defaults]{
 
 // workflow reads the whole file: first what gives names, then what uses them.
 func (d *decoder) workflow(root *node) {
-	d.ids = make(map[string]int)
 	d.secrets = make(map[string]bool)
 	var f fileParts
 	fileObject.read(d, root, root, &f)
@@ -92,6 +91,7 @@ func (d *decoder) workflow(root *node) {
 		d.w.Name = baseName(d.w.File)
 	}
 	d.declareParams(f.params)
+	d.ids = make(map[string]int, pairCount(f.tasks)+pairCount(f.finally))
 	d.declareTasks(f.tasks, "tasks", false)
 	d.declareTasks(f.finally, "finally", true)
 	d.readExecutors(f.executors)

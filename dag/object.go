@@ -110,6 +110,14 @@ func pairs(n *node) iter.Seq2[*node, *node] {
 	}
 }
 
+// pairCount is how many keys a map has; 0 for what is none.
+func pairCount(n *node) int {
+	if n == nil || n.Kind != mapKind {
+		return 0
+	}
+	return len(n.Content) / 2
+}
+
 // find returns the value of a key of a map, nil where there is none.
 func find(n *node, key string) *node {
 	if n.Kind != mapKind {
@@ -120,5 +128,3 @@ func find(n *node, key string) *node {
 	}
 	return nil
 }
-
-func isNull(n *node) bool { return n.Kind == scalarKind && scalarValue(n) == nil }

@@ -185,8 +185,7 @@ func (r *dripping) Read(p []byte) (int, error) {
 // else is text as written. YAML's other spellings (`yes`, `0644`, `0x1f`,
 // `1_000`, dates) are text: the same letters mean the same in each place.
 func scalarValue(n *node) any {
-	explicit := n.Style&yaml.TaggedStyle != 0
-	if explicit && n.Tag == "!!str" || !explicit && n.Style&quoted != 0 {
+	if isText(n) {
 		return n.Value
 	}
 	switch n.Value {
@@ -208,6 +207,22 @@ func scalarValue(n *node) any {
 		}
 	}
 	return n.Value
+}
+
+// isText reports whether a scalar is text whatever it looks like.
+func isText(n *node) bool {
+	if n.Style&taggedStyle != 0 {
+		return n.Tag == "!!str"
+	}
+	return n.Style&quoted != 0
+}
+
+// isNull reports whether a node is nothing: scalarValue is nil.
+func isNull(n *node) bool {
+	if n.Kind != scalarKind || isText(n) {
+		return false
+	}
+	return n.Value == "" || n.Value == "~" || n.Value == "null"
 }
 
 // isWide reports whether s is a decimal number that no int or float64 holds.
