@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // place says where in a file an expression stands, and so what it may name.
@@ -265,8 +264,7 @@ func (c *compiler) unclosed(t text, x piece) {
 
 // fail reports a finding about a text.
 func (c *compiler) fail(t text, format string, args ...any) {
-	first, _, _ := strings.Cut(t.s, "\n")
-	c.report(Diagnostic{Pos: t.at(0), Len: max(1, utf8.RuneCountInString(first)), Message: fmt.Sprintf(format, args...)})
+	c.report(Diagnostic{Pos: t.at(0), Len: width(t.s), Message: fmt.Sprintf(format, args...)})
 }
 
 // compile compiles the text of an expression, or reports what is wrong and

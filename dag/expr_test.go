@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -205,6 +206,9 @@ func TestEval(t *testing.T) {
 		{"date('2024-03-31T10:00:00Z') > now()", true},
 		{"date(run.started_at)", "2024-03-31T06:30:00.123+02:00"},
 		{"duration('90s')", 90},
+		{"duration('1d') / 2 == duration('12h')", false}, // a quotient is a number
+		{"duration('1d12h')", 129600},
+		{"duration('-2h')", -7200},
 		{"duration('1h') + duration('250ms')", 3600.25},
 		{"max(1, 2) == 2", true},
 
@@ -677,6 +681,29 @@ func TestSamePrograms(t *testing.T) {
 	if c.expr(testText("tasks.a.attempts + tasks.me.exit_code + tasks.a.attempts"), inExpr, me) != nil || (*ds)[2].Pos.Col != 26 {
 		t.Error(*ds)
 	}
+}
+
+// TestEvalTogether evaluates one expression in many goroutines at once.
+func TestEvalTogether(t *testing.T) {
+	w := testWorkflow()
+	e, ds := expression(w, "sum(map(1..50, # * params.n)) + tasks.a.result.x.y", inExpr)
+	if e == nil {
+		t.Fatal(ds)
+	}
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			s := testScope(w)
+			s.Params["n"] = n
+			for range 200 {
+				if got, err := e.Eval(s); err != nil || got != 1275*n+41 {
+					t.Errorf("%v, %v, want %d", got, err, 1275*n+41)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // FuzzExpr looks whether any text compiles or is refused, at a place within it,

@@ -21,16 +21,11 @@ func (c *compiler) finish() {
 	for _, o := range c.later {
 		c.finishOne(o)
 		if o.expr.place == inIf && c.impossible(o) {
-			c.report(Diagnostic{Pos: o.expr.pos, Len: max(1, len([]rune(firstLine(o.expr.src)))), Warning: true,
+			c.report(Diagnostic{Pos: o.expr.pos, Len: width(o.expr.src), Warning: true,
 				Message: "this can't be true: without a status function, `if` begins with success(); write failure() && …, or always() && …"})
 		}
 	}
 	c.later, c.closed = nil, nil
-}
-
-func firstLine(s string) string {
-	first, _, _ := strings.Cut(s, "\n")
-	return first
 }
 
 // impossible reports whether an `if` can't be true where all went well before.
@@ -170,7 +165,7 @@ func (c *compiler) closure(b Binding, t *Task, on []Binding) *closure {
 		if !got.broken {
 			got.broken = true
 			circle := append(names(on[i:]), b.Name)
-			c.report(Diagnostic{Pos: b.Pos, Len: max(1, len([]rune(b.Name))), Message: "circle: " + strings.Join(circle, " → ")})
+			c.report(Diagnostic{Pos: b.Pos, Len: width(b.Name), Message: "circle: " + strings.Join(circle, " → ")})
 		}
 		return got
 	}

@@ -364,9 +364,13 @@ func toDuration(_ *frame, a []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := time.ParseDuration(s)
+	magnitude, negative := strings.CutPrefix(s, "-")
+	d, err := ParseDuration(magnitude)
 	if err != nil {
-		return nil, fmt.Errorf("duration(%q): not a duration such as 90s, 1h30m", short(s))
+		return nil, fmt.Errorf("duration(%q): not a duration such as 90s, 1h30m or 2d", short(s))
+	}
+	if negative {
+		d = -d
 	}
 	return d, nil
 }

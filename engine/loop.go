@@ -151,6 +151,7 @@ func (r *Run) taskNews(c *run.Command) {
 	n := r.about(TaskEnded, c.Task, c.Instance)
 	if c.Instance < 0 {
 		n.outcome(r.m.Outcome(int(c.Task)))
+		n.Instances = len(r.m.Instances(int(c.Task)))
 	} else {
 		n.outcome(&r.m.Instances(int(c.Task))[c.Instance])
 	}

@@ -131,6 +131,8 @@ func (v *endings) line(e *engine.Event, s style, signs bool) string {
 		text = e.Reason + ": " + e.Message
 	case e.Reason != "":
 		text = e.Reason
+	case e.Instances > 0:
+		text = count(e.Instances, "instance")
 	}
 	return v.row(e.Status, label(e.Task, e.Instance), span, text, s, signs)
 }
