@@ -56,11 +56,10 @@ const (
 
 // placeRule is what is known of one place.
 type placeRule struct {
-	name   string  // for messages
-	allow  feature // what may stand there
-	reach  feature // what may get there through an entry of env or inputs, besides
-	truth  bool    // wants true or false
-	opener bool    // takes an expression without ${{ }} as well
+	name  string  // for messages
+	allow feature // what may stand there
+	reach feature // what may get there through an entry of env or inputs, besides
+	truth bool    // wants true or false
 }
 
 var placeRules = [...]placeRule{
@@ -81,10 +80,10 @@ var placeRules = [...]placeRule{
 	inOutputs:        {name: "outputs", allow: useParams | useRun | useRunStatus | useTasks | useStatus},
 	inScheduleParams: {name: "a schedule's params", allow: useRun},
 	inParamDefault:   {name: "a param's default", allow: useRun},
-	inIf:             {name: "if", allow: useTask, truth: true, opener: true},
-	inExpr:           {name: "expr", allow: useTask | useFan | useFiles, opener: true},
-	inUntil:          {name: "until", allow: useTask | useFan | useFound, truth: true, opener: true},
-	inRetryIf:        {name: "retry.if", allow: useTask | useFan | useError, truth: true, opener: true},
+	inIf:             {name: "if", allow: useTask, truth: true},
+	inExpr:           {name: "expr", allow: useTask | useFan | useFiles},
+	inUntil:          {name: "until", allow: useTask | useFan | useFound, truth: true},
+	inRetryIf:        {name: "retry.if", allow: useTask | useFan | useError, truth: true},
 }
 
 // String returns the place as it is called in messages.
@@ -264,7 +263,7 @@ func (c *compiler) unclosed(t text, x piece) {
 
 // fail reports a finding about a text.
 func (c *compiler) fail(t text, format string, args ...any) {
-	c.report(Diagnostic{Pos: t.at(0), Len: width(t.s), Message: fmt.Sprintf(format, args...)})
+	c.report(Diagnostic{Pos: t.at(0), Len: underline(t.s), Message: fmt.Sprintf(format, args...)})
 }
 
 // compile compiles the text of an expression, or reports what is wrong and

@@ -21,7 +21,7 @@ func (c *compiler) finish() {
 	for _, o := range c.later {
 		c.finishOne(o)
 		if o.expr.place == inIf && c.impossible(o) {
-			c.report(Diagnostic{Pos: o.expr.pos, Len: width(o.expr.src), Warning: true,
+			c.report(Diagnostic{Pos: o.expr.pos, Len: underline(o.expr.src), Warning: true,
 				Message: "this can't be true: without a status function, `if` begins with success(); write failure() && …, or always() && …"})
 		}
 	}
@@ -165,7 +165,7 @@ func (c *compiler) closure(b Binding, t *Task, on []Binding) *closure {
 		if !got.broken {
 			got.broken = true
 			circle := append(names(on[i:]), b.Name)
-			c.report(Diagnostic{Pos: b.Pos, Len: width(b.Name), Message: "circle: " + strings.Join(circle, " → ")})
+			c.report(Diagnostic{Pos: b.Pos, Len: underline(b.Name), Message: "circle: " + strings.Join(circle, " → ")})
 		}
 		return got
 	}

@@ -182,12 +182,12 @@ func (a *analysis) fail(at span, format string, args ...any) {
 	}
 	at.to = min(at.to, len(a.t.s))
 	at.from = min(at.from, at.to)
-	a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: width(a.t.s[at.from:at.to]), Message: fmt.Sprintf(format, args...)})
+	a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: underline(a.t.s[at.from:at.to]), Message: fmt.Sprintf(format, args...)})
 }
 
-// width is how many characters of a part a caret can stand under: those of its
+// underline is how many characters of a part a caret can stand under: those of its
 // first line, at least one.
-func width(s string) int {
+func underline(s string) int {
 	first, _, _ := strings.Cut(s, "\n")
 	return max(1, utf8.RuneCountInString(first))
 }

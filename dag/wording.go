@@ -26,7 +26,7 @@ func (a *analysis) checkCondition(p *program) {
 		} else if near := a.c.didYouMean(s, slices.Values(known)); near != "" {
 			hint = near
 		}
-		a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: width(a.t.s[at.from:at.to]), Warning: true,
+		a.c.report(Diagnostic{Pos: a.t.at(at.from), Len: underline(a.t.s[at.from:at.to]), Warning: true,
 			Message: fmt.Sprintf("no status is ever %q%s", s, hint)})
 	})
 	if a.place != inIf || a.cond.op == condUnknown {
