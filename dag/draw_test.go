@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -69,6 +70,44 @@ func TestDrawRefuses(t *testing.T) {
 	}
 	if err := Draw(&bytes.Buffer{}, p, "text", []Status{Queued, Queued}); err == nil {
 		t.Error("taken")
+	}
+}
+
+// TestDrawMany: pictures of many tasks are drawn in good time, a tangle as a list.
+func TestDrawMany(t *testing.T) {
+	const n = 50_000
+	wide := &Workflow{Tasks: []*Task{{ID: "first"}}}
+	last := &Task{ID: "last", Index: n + 1}
+	tangle := &Workflow{}
+	for i := range n {
+		wide.Tasks = append(wide.Tasks, &Task{ID: fmt.Sprint("t", i), Index: i + 1, Deps: []int{0}})
+		last.Deps = append(last.Deps, i+1)
+		task := &Task{ID: fmt.Sprint("t", i), Index: i}
+		for k := range min(10, i/100) {
+			task.Deps = append(task.Deps, i-(10-k)*97)
+		}
+		task.Deps = slices.DeleteFunc(task.Deps, func(d int) bool { return d < 0 })
+		tangle.Tasks = append(tangle.Tasks, task)
+	}
+	wide.Tasks = append(wide.Tasks, last)
+	for name, w := range map[string]*Workflow{"wide": wide, "tangle": tangle} {
+		start := time.Now()
+		var b bytes.Buffer
+		if err := Draw(&b, planOf(t, w), "text", nil); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+		if got, want := bytes.Count(b.Bytes(), []byte("\n")), len(w.Tasks); got != want {
+			t.Errorf("%s: %d lines of %d tasks", name, got, want)
+		}
+		if name == "wide" && !strings.HasPrefix(b.String(), "●      first   ?\n├─●─╮  t0      ?\n├─●─┤  t1      ?\n") {
+			t.Errorf("wide:\n%.300s", b.String())
+		}
+		if name == "tangle" && !strings.Contains(b.String(), "t2000  ?  ← t1030, ") {
+			t.Errorf("tangle:\n%.300s", b.String())
+		}
 	}
 }
 

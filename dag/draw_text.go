@@ -52,7 +52,7 @@ func drawText(w *bufio.Writer, p *Plan, status []Status) {
 	}
 	for _, r := range rows {
 		if r.task < 0 {
-			w.WriteString(strings.TrimRight(r.lines, " ") + "\n")
+			w.WriteString(r.lines + "\n")
 			continue
 		}
 		t := p.Nodes[r.task].Task
@@ -140,9 +140,8 @@ type canvas struct {
 // lane is one column: a line that leads down to tasks that come later. The
 // zero value is a free one.
 type lane struct {
-	key     string  // outsKey of those whose line it is
-	sources []int32 // whose line it is
-	left    int     // of the dependants, how many still come
+	outs []int32 // where it leads: what depends on those whose line it is, ascending
+	left int     // how many of them still come
 }
 
 func (l *lane) free() bool { return l.left == 0 }
@@ -161,9 +160,11 @@ func (c *canvas) place(rows []row, i int) []row {
 	var from []int // lanes that it takes from
 	node := &c.p.Nodes[i]
 	for k := range c.lanes {
-		if l := &c.lanes[k]; !l.free() && slices.ContainsFunc(l.sources, func(s int32) bool { return slices.Contains(node.Deps, s) }) {
-			from = append(from, k)
-			l.left--
+		if l := &c.lanes[k]; !l.free() {
+			if _, takes := slices.BinarySearch(l.outs, int32(i)); takes {
+				from = append(from, k)
+				l.left--
+			}
 		}
 	}
 	at := c.column(from)
@@ -177,12 +178,8 @@ func (c *canvas) place(rows []row, i int) []row {
 			c.lanes[k] = lane{}
 		}
 	}
-	if into >= 0 {
-		l := &c.lanes[into]
-		if l.free() {
-			*l = lane{key: outsKey(node.Outs), left: len(node.Outs)}
-		}
-		l.sources = append(l.sources, int32(i))
+	if into >= 0 && c.lanes[into].free() {
+		c.lanes[into] = lane{outs: node.Outs, left: len(node.Outs)}
 	}
 	c.last = at
 	for len(c.lanes) > 0 && c.lanes[len(c.lanes)-1].free() {
@@ -223,7 +220,7 @@ func (c *canvas) into(node *Node, at int, from []int) int {
 		return at
 	}
 	for k := at + 1; k < len(c.lanes); k++ {
-		if !c.lanes[k].free() && c.lanes[k].key == key {
+		if !c.lanes[k].free() && slices.Equal(c.lanes[k].outs, node.Outs) {
 			return k
 		}
 	}
@@ -231,12 +228,12 @@ func (c *canvas) into(node *Node, at int, from []int) int {
 		return at
 	}
 	for k := range at {
-		if !c.lanes[k].free() && c.lanes[k].key == key {
+		if !c.lanes[k].free() && slices.Equal(c.lanes[k].outs, node.Outs) {
 			return at // there is one, on the wrong side
 		}
 	}
 	for k := at + 1; k < len(c.lanes); k++ {
-		if c.lanes[k].free() && c.lanes[k].sources == nil {
+		if c.lanes[k].free() && c.lanes[k].outs == nil {
 			return k
 		}
 	}
@@ -254,7 +251,7 @@ func (c *canvas) between(from []int) string {
 			b.WriteString("  ")
 		}
 	}
-	return b.String()
+	return strings.TrimRight(b.String(), " ")
 }
 
 // draw is the row of a task at a lane that takes from some and leads into one.
@@ -287,7 +284,7 @@ func (c *canvas) draw(at int, from []int, into int) string {
 		}
 		b.WriteString(pick(k >= low && k < high, "─", " "))
 	}
-	return b.String()
+	return strings.TrimRight(b.String(), " ")
 }
 
 func pick(yes bool, a, b string) string {

@@ -38,12 +38,12 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// ●       extract  run
+	// ●      extract  run
 	// │
-	// ●       clean    expr
-	// ├─●─╮   count    expr
-	// ●───┤   load     exec · for each
-	// ●───╯   report   run
+	// ●      clean    expr
+	// ├─●─╮  count    expr
+	// ●───┤  load     exec · for each
+	// ●───╯  report   run
 }
 
 // All findings are told at once, each at its place.

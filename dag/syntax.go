@@ -12,7 +12,7 @@ import (
 // mendable the size of a file that is parsed again after each.
 const (
 	maxMended = 20
-	mendable  = 1 << 20
+	mendable  = 256 << 10
 )
 
 var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
