@@ -44,8 +44,7 @@ func (c *compiler) finishOne(o occurrence) {
 		return
 	}
 	var all gathering
-	all.add(&e.uses)
-	direct := len(e.uses.Tasks)
+	all.add(&e.uses) // first: the program finds its tasks by their places in front
 	for i, v := range e.prog.vars {
 		if why := fanless(v, o.task); why != "" {
 			c.failAt(o, i, "%s", why)
@@ -58,10 +57,6 @@ func (c *compiler) finishOne(o occurrence) {
 			}
 			all.add(&got.Uses)
 		}
-	}
-	// The program finds its tasks by slot, so they stay in front.
-	if !slices.Equal(e.uses.Tasks, all.Tasks[:direct]) {
-		panic("dag: slots moved")
 	}
 	e.uses = all.Uses
 }
@@ -207,7 +202,7 @@ func (c *compiler) reaches(got *closure, p place, t *Task) string {
 	r := placeRules[p]
 	var where []string
 	list := func(f feature) string {
-		for _, r := range placeRules[inEnv:inParamDefault] {
+		for _, r := range placeRules[inEnv:] {
 			if (r.allow|r.reach)&f == f {
 				where = append(where, r.name)
 			}
