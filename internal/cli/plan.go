@@ -49,6 +49,10 @@ func planFile(std streams, file string, f *runFlags) error {
 	if err != nil {
 		return startError(err)
 	}
+	// A run would be refused for these; the plan is worth seeing all the same.
+	if err := dag.WriteDiagnostics(std.err, engine.Check(plan.Workflow)); err != nil {
+		return err
+	}
 	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), f.jobs, action.Look(plan.Workflow))
 	if err != nil {
 		return err
