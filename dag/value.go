@@ -236,14 +236,30 @@ func (g *gathering) add(o *Uses) {
 	g.Moment = g.Moment || o.Moment
 }
 
-// Bind evaluates the values of some bindings in one scope. An entry that
-// several of them mention is evaluated once. An error begins with the name of
-// the binding, after its place.
-func Bind(bs []Binding, s *Scope) (map[string]any, error) {
+// Entries evaluates the env and the inputs of the scope's task: all of them, or
+// those that only picks. What the scope has of them already is taken as it is;
+// the rest is evaluated once, however many others mention it. An error begins
+// with the name of the entry, after its place.
+func (s *Scope) Entries(only func(*Binding) bool) (env, inputs map[string]any, err error) {
 	f := &frame{scope: s}
+	if env, err = f.bind(varEnv, only); err != nil {
+		return nil, nil, err
+	}
+	if inputs, err = f.bind(varInput, only); err != nil {
+		return nil, nil, err
+	}
+	return env, inputs, nil
+}
+
+func (f *frame) bind(k varKind, only func(*Binding) bool) (map[string]any, error) {
+	_, bs := f.bindings(k)
 	m := make(map[string]any, len(bs))
-	for _, b := range bs {
-		v, err := f.bound(b.Value)
+	for i := range bs {
+		b := &bs[i]
+		if only != nil && !only(b) {
+			continue
+		}
+		v, err := f.entry(k, b.Name)
 		if err != nil {
 			return nil, bindError(b.Name, err)
 		}

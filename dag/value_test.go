@@ -316,7 +316,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-func TestBind(t *testing.T) {
+func TestEntries(t *testing.T) {
 	w := testWorkflow()
 	c, ds := testCompiler(w)
 	me := w.Tasks[3]
@@ -341,14 +341,23 @@ func TestBind(t *testing.T) {
 		t.Fatal(*ds)
 	}
 	s := testScope(w)
-	got, err := Bind(me.Inputs, s)
+	env, got, err := s.Entries(nil)
 	want := map[string]any{"lit": "as it is", "typed": []any{1, 2, 3}, "text": `n=7, m={"a":2,"k":1}, null=, ${{ x }}`,
 		"other": 8, "env": "later 7!", "chain": 8}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%#v, %v, want %#v", got, err, want)
 	}
+	if !reflect.DeepEqual(env, map[string]any{"E": "later 7"}) {
+		t.Error(env)
+	}
+	if _, got, err = s.Entries(func(b *Binding) bool { return b.Name == "other" }); err != nil || !reflect.DeepEqual(got, map[string]any{"other": 8}) {
+		t.Error(got, err)
+	}
 	// What the scope has is taken as it is.
 	s.Inputs = map[string]any{"other": 100}
+	if _, got, err = s.Entries(nil); err != nil || got["other"] != 100 || got["chain"] != 100 || got["lit"] != "as it is" {
+		t.Error(got, err)
+	}
 	if e := c.expr(testText("inputs.other + inputs.chain + len(inputs)"), inExpr, me); e == nil {
 		t.Fatal(*ds)
 	} else if v, err := e.Eval(s); v != 206 || err != nil {
@@ -357,7 +366,7 @@ func TestBind(t *testing.T) {
 
 	me.Inputs = nil
 	add(&me.Inputs, "bad", "x ${{ tasks.b.result.q }}")
-	_, err = Bind(me.Inputs, testScope(w))
+	_, _, err = testScope(w).Entries(nil)
 	if e, ok := errors.AsType[*EvalError](err); !ok || !strings.HasPrefix(err.Error(), "w.yaml:1:7: bad: field q of null") || e.Source != "tasks.b.result.q" {
 		t.Error(err)
 	}

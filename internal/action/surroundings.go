@@ -65,15 +65,11 @@ type surroundings struct {
 // variables of a script. The caller calls clear when the attempt is over.
 func (a *Attempt) surround(script []dag.ScriptVar) (*surroundings, error) {
 	s := &surroundings{}
-	env, err := dag.Bind(a.Task.Env, a.Scope)
+	env, inputs, err := a.Scope.Entries(nil)
 	if err != nil {
 		return nil, err
 	}
-	a.Scope.Env = env
-	if s.inputs, err = dag.Bind(a.Task.Inputs, a.Scope); err != nil {
-		return nil, err
-	}
-	a.Scope.Inputs = s.inputs
+	a.Scope.Env, a.Scope.Inputs, s.inputs = env, inputs, inputs
 	if s.dir, err = a.folder(); err != nil {
 		return nil, err
 	}

@@ -120,6 +120,10 @@ func (m *Machine) attemptEnded(e *Event) {
 		m.endSlot(e.Task, e.Instance, dag.Succeeded, dag.NoReason)
 	case e.EngineLost:
 		s.lost++
+		o.Attempts--
+		if m.nodes[e.Task].fan != nil {
+			m.outs[e.Task].Attempts--
+		}
 		m.enqueue(e.Task, e.Instance)
 	default:
 		o.Err = e.Failure

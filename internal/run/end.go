@@ -104,7 +104,8 @@ func (m *Machine) cancel(reason dag.Reason, kill bool) {
 		m.killSlot(int32(i), -1, &n.slot, &m.outs[i])
 	}
 	m.work = m.work[:0]
-	m.finish(nil, nil)
+	v, _, _ := m.outputs().evalOutputs() // nobody waits for a host any more: what needs one is null
+	m.finish(v, nil)
 }
 
 func (m *Machine) killSlot(i, instance int32, s *slot, o *dag.Outcome) {
@@ -168,13 +169,17 @@ func (m *Machine) beginFinally() {
 // beginOutputs is called when all of `finally` has ended.
 func (m *Machine) beginOutputs() {
 	m.stage = inOutputs
-	e := Evaluation{What: EvalOutputs, outputs: m.plan.Workflow.Outputs, scope: m.Scope(-1, 0)}
+	e := m.outputs()
 	v, err, missing := e.evalOutputs()
 	if missing {
-		m.emit(Command{Kind: Evaluate, Evaluation: &e})
+		m.emit(Command{Kind: Evaluate, Evaluation: e})
 		return
 	}
 	m.finish(v, err)
+}
+
+func (m *Machine) outputs() *Evaluation {
+	return &Evaluation{What: EvalOutputs, outputs: m.plan.Workflow.Outputs, scope: m.Scope(-1, 0)}
 }
 
 // finish ends the run.

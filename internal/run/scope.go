@@ -98,20 +98,7 @@ func (e *Evaluation) eval() (any, error) {
 // evalInputs evaluates the entries of inputs and env that are kept for all
 // attempts.
 func (e *Evaluation) evalInputs() (any, error) {
-	kept := func(bs []dag.Binding) []dag.Binding {
-		var ks []dag.Binding
-		for k := range bs {
-			if keeps(&bs[k]) {
-				ks = append(ks, bs[k])
-			}
-		}
-		return ks
-	}
-	env, err := dag.Bind(kept(e.task.Env), e.scope)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := dag.Bind(kept(e.task.Inputs), e.scope)
+	env, inputs, err := e.scope.Entries(keeps)
 	if err != nil {
 		return nil, err
 	}
@@ -119,22 +106,23 @@ func (e *Evaluation) evalInputs() (any, error) {
 }
 
 // evalOutputs evaluates each output by itself: what can't be evaluated is null,
-// and the first error says why. missing says that a host is needed.
+// and the first error says why. missing says that a host is needed for some, which
+// are null.
 func (e *Evaluation) evalOutputs() (v map[string]any, first error, missing bool) {
 	v = make(map[string]any, len(e.outputs))
 	for k := range e.outputs {
 		b := &e.outputs[k]
 		x, err := b.Value.Eval(e.scope)
-		if errors.Is(err, dag.ErrNeedsHost) && e.scope.Host == nil {
-			return nil, nil, true
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, dag.ErrNeedsHost) && e.scope.Host == nil:
+			x, missing = nil, true
+		case first == nil:
+			x, first = nil, err
+		default:
 			x = nil
-			if first == nil {
-				first = err
-			}
 		}
 		v[b.Name] = x
 	}
-	return v, first, false
+	return v, first, missing
 }
