@@ -150,7 +150,7 @@ func Places(workers int) func(*dag.Executor) int {
 		case x.Workers > 0:
 			return x.Workers
 		case x.Process:
-			return runtime.NumCPU()
+			return runtime.GOMAXPROCS(0) // as many processors as the container may use
 		}
 		return DefaultThreads
 	}

@@ -270,7 +270,7 @@ func (r *Run) attempt(ctx context.Context, do action.Action, a *action.Attempt) 
 
 // attemptNews tells how an attempt ended.
 func (r *Run) attemptNews(e *run.Event, w *working) {
-	if r.watch == nil {
+	if r.watch == nil || r.m.Result().Status != run.RunRunning { // it was killed: run_ended has been told
 		return
 	}
 	n := r.about(AttemptEnded, e.Task, e.Instance)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -188,8 +189,20 @@ func (r *Run) prepare() error {
 	return nil
 }
 
-// clean removes the run's folder.
-func (r *Run) clean() error { return os.RemoveAll(r.shared.Dir) }
+// clean removes the run's folder. A task may have left folders in it that can't
+// be written to, which RemoveAll stumbles over.
+func (r *Run) clean() error {
+	if os.RemoveAll(r.shared.Dir) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(r.shared.Dir, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700) // the second RemoveAll tells what could not be helped
+		}
+		return nil
+	})
+	return os.RemoveAll(r.shared.Dir)
+}
 
 // Cancel asks the run to end in order: what runs is stopped, what has not begun
 // is not started, `finally` runs. It returns at once.

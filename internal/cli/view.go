@@ -78,6 +78,10 @@ func (v *plainView) broken() <-chan struct{} { return nil }
 
 func (v *plainView) close(s *engine.Summary) error { return v.ends.summary(s) }
 
+// keptTails is of how many failed attempts the last lines are kept: there may be
+// 100,000, and a few are shown.
+const keptTails = 200
+
 // endings knows what is worth telling when things end.
 type endings struct {
 	std   streams
@@ -100,7 +104,7 @@ func (v *endings) note(e *engine.Event) {
 		return
 	}
 	name := label(e.Task, e.Instance)
-	if e.Status == "failed" {
+	if _, kept := v.tails[name]; e.Status == "failed" && (kept || len(v.tails) < keptTails) {
 		v.tails[name] = e.Tail
 	} else {
 		delete(v.tails, name)
