@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
@@ -21,6 +22,13 @@ import (
 type interpreted struct{}
 
 func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
+	shell := a.Task.Shell
+	if len(shell) == 0 {
+		shell = defaultShell
+	}
+	if !interpretable(shell[0]) {
+		return script{}.Do(ctx, a)
+	}
 	sc := a.Task.Action.(dag.Run).Script
 	s, err := a.surround(sc.Vars)
 	if err != nil {
@@ -40,14 +48,14 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 		return invalid(err)
 	}
 	runner, err := interp.New(
-		interp.Params("-e", "-u"),
+		interp.Params(shell[1:]...),
 		interp.Env(expand.ListEnviron(s.env...)),
 		interp.Dir(s.dir),
 		interp.StdIO(in, out, stderr),
 		interp.ExecHandlers(a.execHandler),
 	)
 	if err != nil {
-		return failed(dag.ReasonError, "dir %s: %v", s.dir, err)
+		return failed(dag.ReasonError, "the shell inside flow: %v", err)
 	}
 	err = runner.Run(ctx, file)
 	if ctx.Err() != nil {
@@ -67,6 +75,16 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 		return o
 	}
 	return Outcome{Value: v, ExitCode: 0}
+}
+
+// interpretable reports whether the shell inside flow speaks the language of
+// that one. Any other is started as a process, on threads too.
+func interpretable(shell string) bool {
+	switch filepath.Base(shell) {
+	case "sh", "dash", "bash", "ksh":
+		return true
+	}
+	return false
 }
 
 // execHandler starts the programs of a script.
