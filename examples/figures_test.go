@@ -95,10 +95,15 @@ func tenths(t *testing.T, s string) int {
 	return n
 }
 
-// near says whether got is want, rounded to so many decimals.
-func near(got, want float64, decimals int) bool {
-	return math.Abs(got-want) <= 0.5*math.Pow10(-decimals)+1e-9
-}
+// How far a figure may be from the exact one.
+const (
+	exact     = 1e-9
+	twoPlaces = 0.005 + exact    // rounded once
+	onePlace  = 0.05 + twoPlaces // made of figures of two places
+	noPlace   = 0.5 + exact
+)
+
+func near(got, want, within float64) bool { return math.Abs(got-want) <= within }
 
 // compare checks every figure of a month or a year.
 func (o observed) compare(t *testing.T, got figures) {
@@ -118,15 +123,15 @@ func (o observed) compare(t *testing.T, got figures) {
 	for _, c := range []struct {
 		what      string
 		got, want float64
-		decimals  int
+		within    float64
 	}{
-		{"rain", got.Rain, float64(want.rain) / 10, 9},
-		{"mean maximum", got.Max, want.mean(want.max), 2},
-		{"mean minimum", got.Min, want.mean(want.min), 2},
-		{"hottest", got.Hottest, float64(want.hottest) / 10, 9},
-		{"coldest", got.Coldest, float64(want.coldest) / 10, 9},
+		{"rain", got.Rain, float64(want.rain) / 10, exact},
+		{"mean maximum", got.Max, want.mean(want.max), twoPlaces},
+		{"mean minimum", got.Min, want.mean(want.min), twoPlaces},
+		{"hottest", got.Hottest, float64(want.hottest) / 10, exact},
+		{"coldest", got.Coldest, float64(want.coldest) / 10, exact},
 	} {
-		if !near(c.got, c.want, c.decimals) {
+		if !near(c.got, c.want, c.within) {
 			t.Errorf("%s: %s is %v, want %v", key, c.what, c.got, c.want)
 		}
 	}

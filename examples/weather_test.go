@@ -135,17 +135,13 @@ func checkReport(t *testing.T, seen observed, report string) {
 			continue
 		}
 		want := seen[strconv.Itoa(year)]
-		for i, c := range []struct {
-			want     float64
-			decimals int
-		}{
-			{float64(want.days), 9}, {float64(want.rain) / 10, 9}, {float64(want.wet), 9},
-			{want.mean(want.max), 1}, {want.mean(want.min), 1},
-			{float64(want.hottest) / 10, 9}, {float64(want.coldest) / 10, 9},
+		for i, c := range []struct{ want, within float64 }{
+			{float64(want.days), exact}, {float64(want.rain) / 10, exact}, {float64(want.wet), exact},
+			{want.mean(want.max), onePlace}, {want.mean(want.min), onePlace},
+			{float64(want.hottest) / 10, exact}, {float64(want.coldest) / 10, exact},
 		} {
 			got, err := strconv.ParseFloat(strings.TrimSpace(cells[i+1]), 64)
-			// A mean was rounded once before, to two decimals.
-			if err != nil || !near(got, c.want, c.decimals) && !(c.decimals == 1 && near(got, c.want-0.005, 1) && near(got, c.want+0.005, 1)) {
+			if err != nil || !near(got, c.want, c.within) {
 				t.Errorf("%d, column %d: %q, want %v", year, i+2, cells[i+1], c.want)
 			}
 		}
@@ -189,10 +185,10 @@ func checkChart(t *testing.T, seen observed, svg string) {
 	for i, name := range names {
 		s := seen[fmt.Sprintf("%02d", i+1)]
 		var low, high, mm float64
-		if n, _ := fmt.Sscanf(temp[i], name+": %f to %f °C", &low, &high); n != 2 || !near(low, s.mean(s.min), 1) || !near(high, s.mean(s.max), 1) {
+		if n, _ := fmt.Sscanf(temp[i], name+": %f to %f °C", &low, &high); n != 2 || !near(low, s.mean(s.min), onePlace) || !near(high, s.mean(s.max), onePlace) {
 			t.Errorf("the chart says %q, want %v to %v", temp[i], s.mean(s.min), s.mean(s.max))
 		}
-		if n, _ := fmt.Sscanf(rain[i], name+": %f mm", &mm); n != 1 || !near(mm, float64(s.rain)/10/4, 0) {
+		if n, _ := fmt.Sscanf(rain[i], name+": %f mm", &mm); n != 1 || !near(mm, float64(s.rain)/10/4, noPlace) {
 			t.Errorf("the chart says %q, want %v", rain[i], float64(s.rain)/10/4)
 		}
 	}
@@ -235,7 +231,7 @@ func checkDatabase(t *testing.T, seen observed, file string) {
 		var rain, high, low float64
 		n, err := fmt.Sscanf(strings.ReplaceAll(row, "|", " "), "%d %d %d %d %f %f %f", &year, &month, &days, &wet, &rain, &high, &low)
 		if err != nil || n != 7 || fmt.Sprintf("%04d-%02d", year, month) != key || days != want.days || wet != want.wet ||
-			!near(rain, float64(want.rain)/10, 9) || !near(high, want.mean(want.max), 2) || !near(low, want.mean(want.min), 2) {
+			!near(rain, float64(want.rain)/10, exact) || !near(high, want.mean(want.max), twoPlaces) || !near(low, want.mean(want.min), twoPlaces) {
 			t.Errorf("%s in the database: %q, want %+v", key, row, *want)
 		}
 	}
