@@ -78,6 +78,7 @@ func TestScriptValuesStayData(t *testing.T) {
 		name, script string
 		want         func(v string) string
 		bash         bool // only where arrays and [[ are
+		noKsh        bool // refused there, since a value would be read as code; or not known there
 		only         func(v string) bool
 		not          func(v string) bool // what the shell in flow's own process gets wrong, with its own variables too
 	}{
@@ -92,7 +93,7 @@ func TestScriptValuesStayData(t *testing.T) {
 		{name: "assignment before a command", script: `x=` + e + ` sh -c 'printf "[%s]" "$x"'`, want: id},
 		{name: "export", script: `export x=` + e + `; printf '[%s]' "$x"`, want: id},
 		{name: "readonly", script: `readonly x=` + e + `; printf '[%s]' "$x"`, want: id},
-		{name: "local", script: `f() { local x=` + e + `; printf '[%s]' "$x"; }; f`, want: id},
+		{name: "local", noKsh: true, script: `f() { local x=` + e + `; printf '[%s]' "$x"; }; f`, want: id},
 		{name: "function", script: `f() { printf '[%s]' "$1"; }; f ` + e, want: id},
 		{name: "heredoc", script: "cat <<EOF\n[" + e + "]\nEOF\n", want: func(v string) string { return id(v) + "\n" }},
 		{name: "heredoc, tabs", script: "cat <<-EOF\n\t[" + e + "]\n\tEOF\n", want: func(v string) string { return id(v) + "\n" }},
@@ -116,10 +117,10 @@ func TestScriptValuesStayData(t *testing.T) {
 		{name: "default, with more", script: `printf '[%s]' "${nope:-a` + e + `b}"`, want: func(v string) string { return id("a" + v + "b") }},
 		{name: "alternative", script: `printf '[%s]' "${V+` + e + `}"`, want: id},
 		{name: "assign default", script: `: "${nope:=` + e + `}"; printf '[%s]' "$nope"`, want: id},
-		{name: "prefix", script: `x="${V}end"; printf '[%s]' "${x#` + e + `}"`, want: func(string) string { return "[end]" }, not: everything},
-		{name: "prefix, bare", script: `x="${V}end"; printf '[%s]' ${x#` + e + `}`, want: func(string) string { return "[end]" }, not: everything},
-		{name: "prefix, quoted", script: `x="${V}end"; printf '[%s]' "${x##"` + e + `"}"`, want: func(string) string { return "[end]" }, not: everything},
-		{name: "suffix", script: `x="end${V}"; printf '[%s]' "${x%` + e + `}"`, want: func(string) string { return "[end]" }, not: everything},
+		{name: "prefix", noKsh: true, script: `x="${V}end"; printf '[%s]' "${x#` + e + `}"`, want: func(string) string { return "[end]" }, not: everything},
+		{name: "prefix, bare", noKsh: true, script: `x="${V}end"; printf '[%s]' ${x#` + e + `}`, want: func(string) string { return "[end]" }, not: everything},
+		{name: "prefix, quoted", noKsh: true, script: `x="${V}end"; printf '[%s]' "${x##"` + e + `"}"`, want: func(string) string { return "[end]" }, not: everything},
+		{name: "suffix", noKsh: true, script: `x="end${V}"; printf '[%s]' "${x%` + e + `}"`, want: func(string) string { return "[end]" }, not: everything},
 		{name: "subshell", script: `(printf '[%s]' ` + e + `)`, want: id},
 		{name: "pipe", script: `printf '[%s]' ` + e + ` | cat`, want: id},
 		{name: "background", script: `printf '[%s]' ` + e + ` & wait`, want: id},
@@ -149,7 +150,7 @@ func TestScriptValuesStayData(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			for name, shell := range shells(t) {
-				if tc.bash && name != "bash" {
+				if tc.bash && name != "bash" || tc.noKsh && strings.HasSuffix(name, "ksh") {
 					continue
 				}
 				c, ds := testCompiler(w)
