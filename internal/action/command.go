@@ -204,6 +204,13 @@ func (l *lastLine) Write(p []byte) (int, error) {
 	return l.to.Write(p)
 }
 
+// close ends it: what still comes goes nowhere.
+func (l *lastLine) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = io.Discard
+}
+
 func (l *lastLine) end() {
 	if len(bytes.TrimSpace(l.line)) > 0 {
 		l.last = append(l.last[:0], l.line...)

@@ -28,11 +28,16 @@ type capture struct {
 	keep bool
 	buf  bytes.Buffer
 	size int64
+
+	closed bool
 }
 
 func (c *capture) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return len(p), nil
+	}
 	c.size += int64(len(p))
 	switch {
 	case !c.keep:
@@ -43,6 +48,14 @@ func (c *capture) Write(p []byte) (int, error) {
 		c.buf.Write(p)
 	}
 	return c.to.Write(p)
+}
+
+// close ends the capture: what still comes from a script's jobs in the background
+// goes nowhere.
+func (c *capture) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }
 
 // errTooLarge tells of a result above MaxResult.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -39,6 +41,11 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	if err != nil {
 		return invalid(err)
 	}
+	stdin, fed, err := feed(in)
+	if err != nil {
+		return failed(dag.ReasonError, "stdin: %v", err)
+	}
+	defer fed()
 	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
 	stderr := &lastLine{to: a.Stderr}
 	// The interpreter is a bash: of scripts parsed as POSIX it loses blanks in
@@ -47,17 +54,23 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	if err != nil {
 		return invalid(err)
 	}
+	var left programs
 	runner, err := interp.New(
 		interp.Params(shell[1:]...),
 		interp.Env(expand.ListEnviron(s.env...)),
 		interp.Dir(s.dir),
-		interp.StdIO(in, out, stderr),
-		interp.ExecHandlers(a.execHandler),
+		interp.StdIO(standardInput(stdin), out, stderr),
+		interp.ExecHandlers(a.execHandler(&left)),
 	)
 	if err != nil {
 		return failed(dag.ReasonError, "the shell inside flow: %v", err)
 	}
-	err = runner.Run(ctx, file)
+	scriptCtx, end := context.WithCancel(ctx)
+	err = runner.Run(scriptCtx, file)
+	end()
+	left.close()
+	out.close()
+	stderr.close()
 	if ctx.Err() != nil {
 		o, _ := a.interrupted(ctx, -1, ctx.Err())
 		return o
@@ -77,6 +90,14 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	return Outcome{Value: v, ExitCode: 0}
 }
 
+// standardInput is a script's standard input; a nil file must be no reader.
+func standardInput(f *os.File) io.Reader {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
 // interpretable reports whether the shell inside flow speaks the language of
 // that one. Any other is started as a process, on threads too.
 func interpretable(shell string) bool {
@@ -88,39 +109,56 @@ func interpretable(shell string) bool {
 }
 
 // execHandler starts the programs of a script.
-func (a *Attempt) execHandler(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
-	return func(ctx context.Context, args []string) error {
-		hc := interp.HandlerCtx(ctx)
-		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
-		if err != nil {
-			fmt.Fprintf(hc.Stderr, "sh: %s: not found\n", args[0])
+func (a *Attempt) execHandler(left *programs) func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+	return func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+		return func(ctx context.Context, args []string) error {
+			if !left.enter() {
+				return context.Canceled // of a job in the background, when the script has ended
+			}
+			defer left.leave()
+			return a.program(ctx, args)
+		}
+	}
+}
+
+// program runs one program of a script.
+func (a *Attempt) program(ctx context.Context, args []string) error {
+	hc := interp.HandlerCtx(ctx)
+	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+	if err != nil {
+		status := missingStatus(args[0], hc.Dir, hc.Env.Get("PATH").String())
+		why := "not found"
+		if status == 126 {
+			why = "permission denied"
+		}
+		fmt.Fprintf(hc.Stderr, "sh: %s: %s\n", args[0], why)
+		return interp.ExitStatus(status)
+	}
+	handOver(hc.Stdin, hc.Stdout, hc.Stderr)
+	l := a.Task.Limits
+	exit, err := a.Run.Start.Run(ctx, &executor.Child{
+		Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
+	})
+	if _, notStarted := errors.AsType[*executor.StartError](err); notStarted {
+		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+		if errors.Is(err, fs.ErrNotExist) {
 			return interp.ExitStatus(127)
 		}
-		l := a.Task.Limits
-		exit, err := a.Run.Start.Run(ctx, &executor.Child{
-			Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
-			Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
-			Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
-		})
-		if _, notStarted := errors.AsType[*executor.StartError](err); notStarted {
-			fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
-			if errors.Is(err, fs.ErrNotExist) {
-				return interp.ExitStatus(127)
-			}
-			return interp.ExitStatus(126)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], err)
-			return interp.ExitStatus(126)
-		}
-		if exit.Code != 0 {
-			return interp.ExitStatus(uint8(exit.Code))
-		}
-		return nil
+		return interp.ExitStatus(126)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], err)
+		return interp.ExitStatus(126)
+	}
+	if exit.Code != 0 {
+		return interp.ExitStatus(uint8(exit.Code))
+	}
+	return nil
 }
 
 // exported are the variables that a script has exported.
