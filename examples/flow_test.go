@@ -143,6 +143,11 @@ func (p *place) mustRun(t *testing.T, workflow string, args ...string) summary {
 	t.Helper()
 	s, end := p.run(t, workflow, args...)
 	if s.Status != "succeeded" || end.code != 0 {
+		for name, task := range s.Tasks {
+			if task.Error != nil {
+				t.Errorf("%s: %s", name, task.Error.Message)
+			}
+		}
 		t.Fatalf("%s %s: %s, exit code %d\n%s", workflow, args, s.Status, end.code, end.stderr)
 	}
 	return s
