@@ -18,7 +18,7 @@ func newSchema(std streams) *cobra.Command {
 		Short:   "Prints the JSON Schema of the workflow file",
 		Long:    "Prints the JSON Schema of the workflow file, for editors: completion and checks while you type.",
 		Example: "  flow schema > flow.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := std.out.Write(dag.Schema())
 			return err
@@ -42,18 +42,22 @@ func newVersion(std streams) *cobra.Command {
 		Use:     "version",
 		Short:   "Prints the version",
 		Example: "  flow version --json",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			v := thisVersion()
 			if asJSON {
 				return json.NewEncoder(std.out).Encode(v)
 			}
-			_, err := fmt.Fprintf(std.out, "flow %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+			_, err := fmt.Fprintln(std.out, v)
 			return err
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func (v version) String() string {
+	return fmt.Sprintf("flow %s (%s, %s/%s)", v.Version, v.Go, v.OS, v.Arch)
 }
 
 func thisVersion() version {
@@ -82,7 +86,7 @@ func newCompletion(std streams) *cobra.Command {
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("one of bash, zsh, fish, powershell", "completion needs the name of a shell")
+				return usage("one of bash, zsh, fish, powershell", "flow completion needs the name of one shell")
 			}
 			return nil
 		},

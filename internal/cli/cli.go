@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,7 +81,8 @@ func report(err error, stderr io.Writer) int {
 		coded = &codeError{code: exitInternal, err: err}
 	}
 	if coded.err != nil {
-		fmt.Fprintf(stderr, "flow: %v\n", coded.err)
+		// Of several errors each has a line; they stand below each other.
+		fmt.Fprintf(stderr, "flow: %s\n", strings.ReplaceAll(coded.err.Error(), "\n", "\n      "))
 		if coded.hint != "" {
 			fmt.Fprintf(stderr, "hint: %s\n", coded.hint)
 		}
@@ -96,26 +99,78 @@ mentions another task's result depends on it. One binary, no service needed.`,
 		Example: `  flow run examples/workflows/weather.yaml
   flow plan weather.yaml -p city=seattle
   flow validate workflows/*.yaml`,
+		Version:       thisVersion().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("flow --help lists the commands", "unknown command %q", args[0])
+				return unknownCommand(c, args[0])
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(c.CommandPath()+" --help", "%w", err)
+		return usage(c.CommandPath()+" --help", "%w", flagError(err))
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newRun(std), newPlan(std), newValidate(std), newGraph(std),
 		newSchema(std), newVersion(std), newCompletion(std),
 	)
-	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	return root
+}
+
+// newHelp is `flow help COMMAND`, which is `flow COMMAND --help`.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Shows what a command does",
+		Example: "  flow help run",
+		Args:    atMost(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(c.Root(), args[0])
+			}
+			about.InitDefaultHelpFlag() // as with --help, it is one of the flags that are listed
+			return about.Help()
+		},
+	}
+}
+
+// unknownCommand tells of a word that is no command, and what it may have meant.
+func unknownCommand(root *cobra.Command, word string) error {
+	hint := "flow --help lists the commands"
+	if near := root.SuggestionsFor(word); len(near) > 0 {
+		hint = "did you mean flow " + near[0] + "?"
+	} else if ext := filepath.Ext(word); ext == ".yaml" || ext == ".yml" {
+		hint = "to run a workflow: flow run " + word
+	}
+	return usage(hint, "unknown command %q", word)
+}
+
+// flagError is an error of a flag in users' words.
+func flagError(err error) error {
+	bad, ok := errors.AsType[*strconv.NumError](err)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("%s: not a whole number", strings.TrimSuffix(err.Error(), ": "+bad.Error()))
+}
+
+// atMost says how many arguments a command takes that takes no files.
+func atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(c.CommandPath()+" --help", "%s: there is no use for %q here", c.CommandPath(), args[n])
+		}
+		return nil
+	}
 }
 
 // files says how many workflow files a command takes.
@@ -126,7 +181,11 @@ func files(least, most int) cobra.PositionalArgs {
 			example, _, _ := strings.Cut(strings.TrimSpace(c.Example), "\n")
 			return usage("for example "+example, "%s needs a workflow file", c.CommandPath())
 		case most > 0 && len(args) > most:
-			return usage(c.CommandPath()+" --help", "%s takes one workflow file, not %d arguments", c.CommandPath(), len(args))
+			hint := c.CommandPath() + " --help"
+			if strings.Contains(args[most], "=") && c.Flags().Lookup("param") != nil {
+				hint = "a param is given with -p " + args[most]
+			}
+			return usage(hint, "%s takes one workflow file, not %d arguments", c.CommandPath(), len(args))
 		}
 		return nil
 	}

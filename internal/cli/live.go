@@ -18,8 +18,8 @@ import (
 const frame = 100 * time.Millisecond
 
 // live shows a run on a terminal: what has ended scrolls away above, below it a
-// line for each attempt at work and one of counts, drawn again ten times a
-// second at most and never more lines than the window has.
+// line for each task at work and one of counts, drawn again ten times a second
+// at most and never on more than half of the window.
 type live struct {
 	ends  *endings
 	out   io.Writer
@@ -27,7 +27,8 @@ type live struct {
 	style style
 
 	mu      sync.Mutex
-	running []row    // in the order in which they began
+	rows    []*row   // in the order in which they began
+	working int      // attempts
 	pending []string // lines to scroll away with the next frame
 	drawn   int      // lines of the last frame
 	total   int
@@ -37,11 +38,14 @@ type live struct {
 	stopped chan struct{}
 }
 
-// row is an attempt at work.
+// row is a task at work.
 type row struct {
-	name    string
-	attempt int
+	task    string
 	since   time.Time
+	attempt int // of a task that is no fan-out
+
+	fan                    bool
+	working, ended, failed int // its instances
 }
 
 func newLive(f *os.File, ends *endings) *live {
@@ -55,6 +59,10 @@ func newLive(f *os.File, ends *endings) *live {
 			return w, h
 		},
 		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	ends.width = func() int {
+		width, _ := v.size()
+		return width
 	}
 	go v.animate()
 	return v
@@ -88,57 +96,111 @@ func (v *live) event(e engine.Event) {
 	case engine.RunStarted:
 		v.total = e.Total
 	case engine.AttemptStarted:
-		v.running = append(v.running, row{label(e.Task, e.Instance), e.Attempt, e.Time.Time})
+		v.begin(&e)
 	case engine.AttemptEnded:
-		name := label(e.Task, e.Instance)
-		v.running = slices.DeleteFunc(v.running, func(r row) bool { return r.name == name })
+		v.working--
+		if r := v.row(e.Task); r != nil && r.fan {
+			r.working--
+		} else {
+			v.drop(e.Task)
+		}
 	case engine.TaskEnded:
 		if e.Instance == nil {
 			v.count[e.Status]++
+			v.drop(e.Task)
+		} else if r := v.row(e.Task); r != nil {
+			r.ended++
+			if e.Status == "failed" {
+				r.failed++
+			}
 		}
 	}
 }
 
-// draw replaces the last frame. It is one write, so nothing flickers.
+// row is the line of a task, nil if it has none.
+func (v *live) row(task string) *row {
+	// A list is enough: there are no more rows than places in pools.
+	if k := slices.IndexFunc(v.rows, func(r *row) bool { return r.task == task }); k >= 0 {
+		return v.rows[k]
+	}
+	return nil
+}
+
+func (v *live) begin(e *engine.Event) {
+	v.working++
+	r := v.row(e.Task)
+	if r == nil {
+		r = &row{task: e.Task, since: e.Time.Time}
+		v.rows = append(v.rows, r)
+	}
+	r.attempt, r.fan = e.Attempt, e.Instance != nil
+	r.working++
+}
+
+func (v *live) drop(task string) {
+	v.rows = slices.DeleteFunc(v.rows, func(r *row) bool { return r.task == task })
+}
+
+// draw replaces the last frame. It is one write, and it writes over what is
+// there in place of erasing it first: nothing flickers, and no terminal takes
+// the erased lines for something to be kept in its history.
 func (v *live) draw(now time.Time) {
 	width, height := v.size()
 	var b strings.Builder
 	if v.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
+		fmt.Fprintf(&b, "\x1b[%dA\r", v.drawn)
 	}
-	b.WriteString("\r\x1b[J")
-	for _, line := range v.pending {
-		b.WriteString(line + "\n")
-	}
-	v.pending = v.pending[:0]
-	lines := v.rows(now, width, height-2)
+	v.scroll(&b)
+	lines := v.lines(now, width, max(3, height/2))
 	lines = append(lines, v.status(now, width))
 	for _, line := range lines {
-		b.WriteString(line + "\n")
+		b.WriteString(line + endOfLine)
 	}
+	b.WriteString("\x1b[J")
 	v.drawn = len(lines)
 	_, _ = io.WriteString(v.out, b.String()) // a terminal that is gone is no reason to stop the run
 }
 
-// rows are the attempts at work, as many as there is room for.
-func (v *live) rows(now time.Time, width, room int) []string {
-	room = max(room, 1)
-	show := v.running
+// endOfLine erases what an older frame had behind a line, and ends it.
+const endOfLine = "\x1b[K\n"
+
+// scroll writes the lines that are to stay.
+func (v *live) scroll(b *strings.Builder) {
+	for _, line := range v.pending {
+		b.WriteString(line + endOfLine)
+	}
+	v.pending = v.pending[:0]
+}
+
+// lines are the tasks at work, as many as there is room for.
+func (v *live) lines(now time.Time, width, room int) []string {
+	show := v.rows
 	if len(show) > room {
 		show = show[:room-1]
 	}
 	var lines []string
 	for _, r := range show {
-		text := fmt.Sprintf("%s %7s", pad(r.name, 24), duration(now.Sub(r.since)))
+		lines = append(lines, "  "+v.style.status("running", spinner(now))+" "+fit(r.text(now), width-5))
+	}
+	if more := len(v.rows) - len(show); more > 0 {
+		lines = append(lines, "    "+fit(fmt.Sprintf("… and %s more at work", count(more, "task")), width-5))
+	}
+	return lines
+}
+
+func (r *row) text(now time.Time) string {
+	text := fmt.Sprintf("%s %7s", pad(r.task, 24), duration(now.Sub(r.since)))
+	if !r.fan {
 		if r.attempt > 1 {
 			text += fmt.Sprintf("  attempt %d", r.attempt)
 		}
-		lines = append(lines, "  "+v.style.status("running", spinner(now))+" "+fit(text, width-5))
+		return text
 	}
-	if more := len(v.running) - len(show); more > 0 {
-		lines = append(lines, fit(fmt.Sprintf("    … and %d more at work", more), width-1))
+	text += fmt.Sprintf("  %d at work, %d ended", r.working, r.ended)
+	if r.failed > 0 {
+		text += fmt.Sprintf(", %d failed", r.failed)
 	}
-	return lines
+	return text
 }
 
 // spinner turns once a second.
@@ -154,7 +216,7 @@ func (v *live) status(now time.Time, width int) string {
 		done += n
 	}
 	elapsed := now.Sub(v.ends.began)
-	parts := []string{fmt.Sprintf("%d/%d tasks", done, v.total), fmt.Sprintf("%d running", len(v.running))}
+	parts := []string{fmt.Sprintf("%d/%d tasks", done, v.total), fmt.Sprintf("%d running", v.working)}
 	if n := v.count["failed"]; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", n))
 	}
@@ -185,12 +247,10 @@ func (v *live) close(s *engine.Summary) error {
 	defer v.mu.Unlock()
 	var b strings.Builder
 	if v.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
+		fmt.Fprintf(&b, "\x1b[%dA\r", v.drawn)
 	}
-	b.WriteString("\r\x1b[J")
-	for _, line := range v.pending {
-		b.WriteString(line + "\n")
-	}
+	v.scroll(&b)
+	b.WriteString("\x1b[J")
 	if _, err := io.WriteString(v.out, b.String()); err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ func unreadable(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage("", "%s: no such file", file)
 	}
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
+		return usage("", "%s: %w", file, bad.Err)
+	}
 	return usage("", "%w", err)
 }
 

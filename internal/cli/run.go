@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,10 +32,14 @@ func (f *runFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 }
 
-// check reads the flags' values.
+// options are the flags' values, checked.
 func (f *runFlags) options() (engine.Options, error) {
 	if f.jobs < 0 || f.workers < 0 {
-		return engine.Options{}, usage("", "--jobs and --workers are numbers of at least 1")
+		return engine.Options{}, usage("", "--jobs and --workers are not negative")
+	}
+	// An empty variable of a script must not become a run of everything.
+	if f.only != nil && (len(f.only) == 0 || slices.Contains(f.only, "")) {
+		return engine.Options{}, usage("for example --only extract,load", "--only names no task")
 	}
 	params, err := readParams(f.params)
 	return engine.Options{Params: params, Only: f.only}, err

@@ -58,8 +58,8 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 		if shown++; shown > shownFailures {
 			continue
 		}
-		fmt.Fprintf(b, "%s %s  %s: %s%s\n", st.status("failed", mark("failed")), st.bold(t.ID), t.Error.Reason,
-			oneLine(t.Error.Message), st.faint(tries(t.Attempts, t.Instances != nil)))
+		fmt.Fprintf(b, "%s %s  %s%s\n", st.status("failed", mark("failed")), st.bold(t.ID),
+			oneLine(why(t.Error.Reason, t.Error.Message)), st.faint(tries(t.Attempts, t.Instances != nil)))
 		for _, name := range v.failedNames(t.ID) {
 			lines := lastLines(v.tails[name], shownLines)
 			if name != t.ID && len(lines) > 0 {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"flow/dag"
@@ -40,29 +38,36 @@ func validate(std streams, names []string, asJSON bool) error {
 	for _, name := range names {
 		w, found, err := dag.Load(name)
 		if err != nil {
-			return unreadable(name, err)
-		}
-		bad = bad || w == nil
-		if !asJSON {
-			if err := dag.WriteDiagnostics(std.out, found); err != nil {
-				return err
-			}
+			report(unreadable(name, err), std.err) // the others are checked all the same
+			bad = true
 			continue
 		}
-		enc := json.NewEncoder(std.out)
-		enc.SetEscapeHTML(false)
-		for _, d := range found {
-			f := finding{File: d.File, Line: d.Pos.Line, Column: d.Pos.Col, Severity: "error", Message: d.Message}
-			if d.Warning {
-				f.Severity = "warning"
-			}
-			if err := enc.Encode(f); err != nil {
-				return err
-			}
+		bad = bad || w == nil
+		if asJSON {
+			err = encodeFindings(std, found)
+		} else {
+			err = dag.WriteDiagnostics(std.out, found)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if bad {
 		return quiet(exitUsage)
+	}
+	return nil
+}
+
+func encodeFindings(std streams, found []dag.Diagnostic) error {
+	enc := encoder(std.out)
+	for _, d := range found {
+		f := finding{File: d.File, Line: d.Pos.Line, Column: d.Pos.Col, Severity: "error", Message: d.Message}
+		if d.Warning {
+			f.Severity = "warning"
+		}
+		if err := enc.Encode(f); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"flow/dag"
 	"flow/engine"
 )
@@ -88,6 +90,7 @@ type endings struct {
 	plan  *dag.Plan
 	began time.Time
 	tails map[string]string // the last lines of attempts that failed, by label
+	width func() int        // of the terminal; nil: there is none
 }
 
 // label names a task or an instance: load, load[2].
@@ -115,7 +118,7 @@ func (v *endings) note(e *engine.Event) {
 func (v *endings) line(e *engine.Event, s style, signs bool) string {
 	switch {
 	case e.Type == engine.RetryScheduled:
-		wait := time.Until(e.At.Time)
+		wait := e.At.Sub(e.Time.Time)
 		text := fmt.Sprintf("attempt %d failed, the next ", e.Attempt)
 		if wait <= 0 {
 			text += "follows"
@@ -132,7 +135,7 @@ func (v *endings) line(e *engine.Event, s style, signs bool) string {
 	}
 	switch {
 	case e.Status == "failed":
-		text = e.Reason + ": " + e.Message
+		text = why(e.Reason, e.Message)
 	case e.Reason != "":
 		text = e.Reason
 	case e.Instances > 0:
@@ -141,14 +144,27 @@ func (v *endings) line(e *engine.Event, s style, signs bool) string {
 	return v.row(e.Status, label(e.Task, e.Instance), span, text, s, signs)
 }
 
+// why is why something failed, for people. What a command's exit or a time limit
+// says of itself names the reason already.
+func why(reason, message string) string {
+	if reason == "exit" || reason == "timeout" {
+		return message
+	}
+	return reason + ": " + message
+}
+
 func (v *endings) row(status, name, span, text string, s style, signs bool) string {
-	head := s.status(status, pad(status, 10))
+	head, used := s.status(status, pad(status, 10)), 10
 	if signs {
-		head = "  " + s.status(status, mark(status))
+		head, used = "  "+s.status(status, mark(status)), 3
 	}
-	line := head + " " + pad(name, 24) + " " + fmt.Sprintf("%7s", span)
-	if text != "" {
-		line += "  " + s.faint(fit(text, 160))
+	columns := fmt.Sprintf(" %s %7s", pad(name, 24), span)
+	if text == "" {
+		return head + strings.TrimRight(columns, " ")
 	}
-	return strings.TrimRight(line, " ")
+	room := 160
+	if v.width != nil { // a line that wraps is hard to read; the summary has all of it
+		room = max(20, v.width()-used-runewidth.StringWidth(columns)-3)
+	}
+	return head + columns + "  " + s.faint(fit(text, room))
 }
