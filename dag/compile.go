@@ -294,7 +294,7 @@ func (c *compiler) compile(t text, p place, task *Task) *Expr {
 			e.uses.Params = append(e.uses.Params, v.name)
 		case varSecret:
 			e.uses.Secrets = append(e.uses.Secrets, v.name)
-		case varRunID, varRunScheduledAt, varRunIntervalStart, varRunIntervalEnd, varRunStartedAt, varNow:
+		case varRunID, varRunScheduledAt, varRunIntervalStart, varRunIntervalEnd, varRunStartedAt, varRunStatus, varNow:
 			e.uses.Moment = true
 		}
 	}

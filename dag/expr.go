@@ -187,6 +187,9 @@ func (l *language) syntaxError(a *analysis, err error) {
 	if e, ok := errors.AsType[*file.Error](err); ok {
 		o := runeOffsets(a.t.s)
 		at, msg = span{o(e.From), o(max(e.To, e.From+1))}, e.Message
+		if a.explainSyntax(l, at, msg) {
+			return
+		}
 	}
 	a.fail(at, "%s", rewordSyntax(msg))
 }

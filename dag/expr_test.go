@@ -403,6 +403,8 @@ func TestCompileErrors(t *testing.T) {
 		{"a", 1, 1, "did you mean tasks.a.result?"},
 		{"success", 1, 7, "write success(…)"},
 		{"lenn('x')", 1, 4, `lenn: no such function; did you mean "len"?`},
+		{"maxBy(params.l, .x).y", 1, 5, `maxBy: no such function; did you mean "max"?`},
+		{"map(params.l, {'a': #, 'b': 1})", 19, 1, `unexpected ":"; the map that map makes of each element needs parentheses: ({…})`},
 		{"sucess()", 1, 6, `did you mean "success"?`},
 		{"success(1)", 1, 7, "takes no arguments"},
 		{"now('UTC')", 1, 3, "takes no argument"},

@@ -56,7 +56,8 @@ func appendText(b []byte, v any, max int) ([]byte, error) {
 
 // EncodeJSON encodes a plain value: compact, keys sorted, nothing escaped that
 // needn't be, whole numbers without exponent. Equal values have equal bytes. A
-// value that isn't plain is made so first (see Plain).
+// value that isn't plain is made so first (see Plain). A *Ref, also within a list
+// or a map, is {"ref": its hash, "size": bytes}.
 func EncodeJSON(v any) ([]byte, error) {
 	b, err := (&encoder{max: math.MaxInt}).value(nil, v)
 	if err != nil {
@@ -91,6 +92,9 @@ func (e *encoder) value(b []byte, v any) ([]byte, error) {
 		return e.list(b, v)
 	case map[string]any:
 		return e.object(b, v)
+	case *Ref:
+		b = appendQuoted(append(b, `{"ref":`...), v.Hash)
+		return append(strconv.AppendInt(append(b, `,"size":`...), v.Size, 10), '}'), nil
 	}
 	p, err := toPlain(v)
 	if err != nil {

@@ -63,7 +63,7 @@ type Uses struct {
 	Files   bool // calls read_file or hash_files, directly or through env and inputs
 	Fan     bool // names item, index, key or matrix, directly or through inputs and env
 	Status  bool // calls success, failure, cancelled or always
-	// Moment: names run.id, a time of the run, or calls now(), directly or
-	// through inputs and env: what is known only when a run begins.
+	// Moment: names run.id, run.status, a time of the run, or calls now(),
+	// directly or through inputs and env: what is known only when a run begins.
 	Moment bool
 }

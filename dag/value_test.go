@@ -434,3 +434,11 @@ func TestValues(t *testing.T) {
 		t.Error(v, *ds)
 	}
 }
+
+func TestEncodeReferences(t *testing.T) {
+	r := &Ref{Hash: "sha256:00", Size: 70000}
+	b, err := EncodeJSON(map[string]any{"list": []any{1, r}, "one": r})
+	if want := `{"list":[1,{"ref":"sha256:00","size":70000}],"one":{"ref":"sha256:00","size":70000}}`; err != nil || string(b) != want {
+		t.Errorf("got %s, %v\nwant %s", b, err, want)
+	}
+}

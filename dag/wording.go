@@ -98,6 +98,30 @@ var (
 	wrongList     = regexp.MustCompile(`^builtin (\w+) takes only array \(got (.+)\)`)
 )
 
+// callBefore is a call whose arguments are still open at the end of a text.
+var callBefore = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\(([^()]*)$`)
+
+// explainSyntax reports the cause of two syntax errors whose place puzzles, and
+// whether it was one of them: `.field` or `#` in a call of what is no function, and
+// a map as a predicate, whose braces expr takes for those of the predicate.
+func (a *analysis) explainSyntax(l *language, at span, msg string) bool {
+	token := tokenMessage.FindStringSubmatch(msg)
+	m := callBefore.FindStringSubmatchIndex(a.t.s[:at.from])
+	if token == nil || m == nil {
+		return false
+	}
+	name := a.t.s[m[2]:m[3]]
+	switch known := slices.Contains(l.known, name); {
+	case !known && (token[2] == `"."` || token[2] == `"#"`):
+		a.unknownFunction(link{name: name, span: span{m[2], m[3]}}, l)
+	case known && token[2] == `":"` && strings.Contains(a.t.s[m[4]:m[5]], "{"):
+		a.fail(at, "unexpected \":\"; the map that %s makes of each element needs parentheses: ({…})", name)
+	default:
+		return false
+	}
+	return true
+}
+
 // rewordSyntax makes a message of expr's parser or checker one of ours.
 func rewordSyntax(msg string) string {
 	if m := tokenMessage.FindStringSubmatch(msg); m != nil {
