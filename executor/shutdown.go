@@ -76,14 +76,14 @@ func (p *pool) join(ctx context.Context) error {
 			return &futures.DeadlockError{Cycle: []string{self.Name(), self.Name()}}
 		}
 	}
-	err := task.Left
+	err := task.ErrLeft
 	if ctx.Err() == nil {
 		err = task.Await(ctx, p.ended, p.edges)
 	}
 	switch {
 	case err == nil:
 		return nil
-	case err != task.Left:
+	case err != task.ErrLeft:
 		return futures.AsWaitError(ctx, err, 0, 0)
 	}
 	select {

@@ -125,7 +125,7 @@ func TestTimeout(t *testing.T) {
 		start := time.Now()
 		ignores := executor.Submit(t.Context(), p, func(context.Context) (int, error) { <-end; return 1, nil }, limit, executor.Name("ignores"))
 		heeds := executor.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
-			if d, ok := ctx.Deadline(); !ok || d.Sub(time.Now()) != time.Second {
+			if d, ok := ctx.Deadline(); !ok || time.Until(d) != time.Second {
 				t.Errorf("deadline %v", d)
 			}
 			<-ctx.Done()

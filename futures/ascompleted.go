@@ -101,7 +101,7 @@ func (s *stream[F]) all(yield func(F, error) bool) {
 
 func (s *stream[F]) wait() error {
 	if s.ctx.Err() != nil {
-		return task.Left
+		return task.ErrLeft
 	}
 	return task.Await(s.ctx, s.signal, func() *task.Wait {
 		return &task.Wait{First: true, Targets: s.slots}

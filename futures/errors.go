@@ -111,7 +111,7 @@ func (e *PanicError) Unwrap() error {
 // waitError turns what a wait in package task returned into the error of a wait
 // here, for total futures of which unfinished were not done.
 func waitError(ctx context.Context, err error, unfinished, total int) error {
-	if err == task.Left {
+	if err == task.ErrLeft {
 		return newWaitError(ctx, unfinished, total)
 	}
 	if cycle, ok := err.(task.Cycle); ok {

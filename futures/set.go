@@ -86,7 +86,7 @@ func (s *Set[T]) Next(ctx context.Context) (*Future[T], error) {
 			return f, err
 		}
 		if ctx.Err() != nil {
-			return nil, s.waitError(ctx, task.Left)
+			return nil, s.waitError(ctx, task.ErrLeft)
 		}
 		err = task.Await(ctx, changed, s.edges)
 		if err == nil {

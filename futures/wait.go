@@ -185,7 +185,7 @@ func (l *latch) wait(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return task.Left
+		return task.ErrLeft
 	}
 	err := task.Await(ctx, l.open, func() *task.Wait {
 		return &task.Wait{First: l.when == int(FirstCompleted), Targets: task.Slots(l.nodes), Over: l.open}

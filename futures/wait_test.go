@@ -123,12 +123,13 @@ func TestRow70WaitTimesOut(t *testing.T) {
 
 func TestWaitBadInput(t *testing.T) {
 	var none *future
+	var noContext context.Context
 	for name, err := range map[string]error{
 		"When(7)":     third(futures.Wait(t.Context(), 7)),
 		"When(-1)":    third(futures.Wait(t.Context(), -1, futures.Resolved(1))),
 		"future 1 is": third(futures.Wait(t.Context(), 0, futures.Resolved(1), none)),
 		"future 0 is": third(futures.Wait(t.Context(), 0, nil)),
-		"context":     third(futures.Wait(nil, 0)), //nolint:staticcheck // on purpose
+		"context":     third(futures.Wait(noContext, 0)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

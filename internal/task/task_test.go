@@ -140,7 +140,7 @@ func TestNoCircleThroughWhatIsDoneOrLeft(t *testing.T) {
 		if c := nodes[1].WaitFor(false, nodes[0]); c != nil {
 			t.Fatal("a wait that is being left still counts:", c)
 		}
-		if err := <-waited; err != task.Left {
+		if err := <-waited; err != task.ErrLeft {
 			t.Fatal(err)
 		}
 		nodes[1].Fail(nil)

@@ -37,10 +37,10 @@ type Cycle []string
 // Error implements error.
 func (c Cycle) Error() string { return "deadlock: " + strings.Join(c, " -> ") }
 
-// Left is the error of a wait that its context has ended.
-var Left = errors.New("task: wait left early")
+// ErrLeft is the error of a wait that its context has ended.
+var ErrLeft = errors.New("task: wait left early")
 
-// Await blocks until n is settled, or returns at once why it can't wait: Left if
+// Await blocks until n is settled, or returns at once why it can't wait: ErrLeft if
 // ctx ends first, a Cycle, or the error of the host. It does not look at ctx if
 // n is settled already.
 func (n *Node) Await(ctx context.Context) error {
@@ -48,7 +48,7 @@ func (n *Node) Await(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return Left
+		return ErrLeft
 	}
 	var err error
 	if self := waiter(ctx); self != nil {
@@ -131,7 +131,7 @@ func sleep(ctx context.Context, ready <-chan struct{}) error {
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		return Left
+		return ErrLeft
 	}
 }
 
