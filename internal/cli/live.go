@@ -32,7 +32,8 @@ type live struct {
 	pending []string // lines to scroll away with the next frame
 	drawn   int      // lines of the last frame
 	total   int
-	count   map[string]int
+	count   map[string]int // tasks that have ended, by status
+	allowed int            // of those that failed
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -107,6 +108,9 @@ func (v *live) event(e engine.Event) {
 	case engine.TaskEnded:
 		if e.Instance == nil {
 			v.count[e.Status]++
+			if e.Status == "failed" && v.ends.allowed(e.Index) {
+				v.allowed++
+			}
 			v.drop(e.Task)
 		} else if r := v.row(e.Task); r != nil {
 			r.ended++
@@ -217,7 +221,7 @@ func (v *live) status(now time.Time, width int) string {
 	}
 	elapsed := now.Sub(v.ends.began)
 	parts := []string{fmt.Sprintf("%d/%d tasks", done, v.total), fmt.Sprintf("%d running", v.working)}
-	if n := v.count["failed"]; n > 0 {
+	if n := v.count["failed"] - v.allowed; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", n))
 	}
 	parts = append(parts, duration(elapsed))

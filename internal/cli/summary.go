@@ -23,7 +23,7 @@ func (v *endings) summary(s *engine.Summary) error {
 	st := newStyle(v.std.out)
 	v.failures(&b, s, st)
 	fmt.Fprintf(&b, "%s %s %s in %s: %s\n", st.status(s.Status, mark(s.Status)), st.bold(s.Workflow),
-		st.status(s.Status, s.Status), duration(time.Since(v.began)), tally(s))
+		st.status(s.Status, s.Status), duration(time.Since(v.began)), v.tally(s))
 	if s.Message != "" {
 		fmt.Fprintf(&b, "  %s\n", oneLine(s.Message))
 	}
@@ -32,20 +32,30 @@ func (v *endings) summary(s *engine.Summary) error {
 	return err
 }
 
-// tally counts tasks by status.
-func tally(s *engine.Summary) string {
+// tally counts tasks by status; a failure that the file allows by itself.
+func (v *endings) tally(s *engine.Summary) string {
 	n := make(map[string]int)
 	for i := range s.Tasks {
-		n[s.Tasks[i].Status]++
+		status := s.Tasks[i].Status
+		if status == "failed" && v.allowed(i) {
+			status += allowedMark
+		}
+		n[status]++
 	}
 	var parts []string
-	for _, status := range []string{"succeeded", "failed", "skipped", "cancelled"} {
+	for _, status := range []string{"succeeded", "failed", "failed" + allowedMark, "skipped", "cancelled"} {
 		if n[status] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[status], status))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
+
+// allowedMark tells of a failure that the run goes on with.
+const allowedMark = " (allowed)"
+
+// allowed reports whether a task may fail (continue_on_error).
+func (v *endings) allowed(task int) bool { return v.plan.Nodes[task].Task.ContinueOnError }
 
 // failures prints the last lines of what failed.
 func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
@@ -58,8 +68,12 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 		if shown++; shown > shownFailures {
 			continue
 		}
+		notes := tries(t.Attempts, t.Instances != nil)
+		if v.allowed(i) {
+			notes += allowedMark
+		}
 		fmt.Fprintf(b, "%s %s  %s%s\n", st.status("failed", mark("failed")), st.bold(t.ID),
-			oneLine(why(t.Error.Reason, t.Error.Message)), st.faint(tries(t.Attempts, t.Instances != nil)))
+			oneLine(why(t.Error.Reason, t.Error.Message)), st.faint(notes))
 		for _, name := range v.failedNames(t.ID) {
 			lines := lastLines(v.tails[name], shownLines)
 			if name != t.ID && len(lines) > 0 {

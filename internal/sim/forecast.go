@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"flow/dag"
@@ -123,7 +124,7 @@ func (f *forecaster) decide(i int32, chosen map[int32]bool) {
 			tf.Decision, tf.Reason = Blocked, blocked
 		}
 	}
-	f.inputs(t, tf)
+	f.inputs(t, tf, upstream)
 	f.fan(t, tf)
 	f.ok[i] = maybe
 	if tf.Decision == Runs {
@@ -167,7 +168,7 @@ func (f *forecaster) condition(t *dag.Task, upstream answer, because int32) (Dec
 	if !f.known(t.If.Uses()) {
 		return Unknown, "if: " + t.If.String() + ": known only at run time"
 	}
-	verdict, err := f.worlds(t, upstream, usesStatus)
+	verdict, err := f.verdict(t, upstream, usesStatus)
 	switch {
 	case err != nil:
 		return Blocked, err.Error()
@@ -181,21 +182,41 @@ func (f *forecaster) condition(t *dag.Task, upstream answer, because int32) (Dec
 	return Runs, ""
 }
 
-// worlds evaluates a condition in every way in which what comes before the task
-// may end.
-func (f *forecaster) worlds(t *dag.Task, upstream answer, usesStatus bool) (answer, error) {
+// worlds are the scopes in which a task may find itself: one for each way in
+// which what comes before it may end that it can tell apart.
+func (f *forecaster) worlds(t *dag.Task, upstream answer) []dag.Scope {
 	s := f.scope(t)
-	worlds := []dag.Scope{s}
-	worlds[0].Success = true
-	if usesStatus && (len(f.plan.Nodes[t.Index].Deps) > 0 || t.Finally) {
-		worlds = worlds[:0]
-		for _, w := range [][3]bool{{true, false, false}, {false, true, false}, {false, false, false}, {false, false, true}} {
-			if w[0] && upstream == no || w[2] && !t.Finally {
-				continue
-			}
-			s.Success, s.Failure, s.Cancelled = w[0], w[1], w[2]
-			worlds = append(worlds, s)
+	var worlds []dag.Scope
+	add := func(success, failure, cancelled bool, status string) {
+		s.Success, s.Failure, s.Cancelled, s.RunStatus = success, failure, cancelled, status
+		worlds = append(worlds, s)
+	}
+	switch {
+	case t.Finally: // it sees the run
+		add(true, false, false, "succeeded")
+		add(false, true, false, "failed")
+		add(false, false, true, "cancelled")
+		add(false, true, true, "cancelled")
+	case len(f.plan.Nodes[t.Index].Deps) == 0:
+		add(true, false, false, "")
+	default:
+		if upstream != no {
+			add(true, false, false, "")
 		}
+		add(false, true, false, "")
+		add(false, false, false, "")
+	}
+	return worlds
+}
+
+// verdict evaluates a condition in all worlds. Without a status function only
+// that counts in which all went well: the others are no matter of the condition.
+func (f *forecaster) verdict(t *dag.Task, upstream answer, usesStatus bool) (answer, error) {
+	worlds := f.worlds(t, upstream)
+	if !usesStatus && !t.Finally {
+		s := f.scope(t)
+		s.Success = true
+		worlds = []dag.Scope{s}
 	}
 	sawYes, sawNo := false, false
 	for k := range worlds {
@@ -227,21 +248,40 @@ func (f *forecaster) scope(t *dag.Task) dag.Scope {
 	return dag.Scope{Workflow: f.plan.Workflow, Task: t, Params: f.start.Params, Run: &f.start.Run}
 }
 
-// inputs evaluates what can be.
-func (f *forecaster) inputs(t *dag.Task, tf *TaskForecast) {
+// inputs evaluates what can be: what needs nothing that only a run has, and is
+// the same however what comes before the task ends.
+func (f *forecaster) inputs(t *dag.Task, tf *TaskForecast, upstream answer) {
+	worlds := f.worlds(t, upstream)
 	for _, b := range t.Inputs {
 		in := Input{Name: b.Name}
-		if u := b.Value.Uses(); f.known(u) && !u.Status {
-			s := f.scope(t)
-			v, err := b.Value.Eval(&s)
+		if f.known(b.Value.Uses()) {
+			v, same, err := evaluate(b.Value, worlds)
 			if err != nil {
 				tf.Decision, tf.Reason = Blocked, fmt.Sprintf("inputs.%s: %v", b.Name, err)
 				continue
 			}
-			in.Known, in.Value = true, v
+			if in.Known = same; same {
+				in.Value = v
+			}
 		}
 		tf.Inputs = append(tf.Inputs, in)
 	}
+}
+
+// evaluate evaluates a value in all worlds, and tells whether it is the same in
+// each.
+func evaluate(b *dag.Value, worlds []dag.Scope) (v any, same bool, err error) {
+	for k := range worlds {
+		w, err := b.Eval(&worlds[k])
+		if err != nil {
+			return nil, false, err
+		}
+		if k > 0 && !reflect.DeepEqual(v, w) {
+			return nil, false, nil
+		}
+		v = w
+	}
+	return v, true, nil
 }
 
 // fan counts the instances of a fan-out, where that can be known.

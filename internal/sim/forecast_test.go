@@ -165,3 +165,32 @@ tasks:
 		t.Errorf("the order is %s", got)
 	}
 }
+
+// What `finally` will see of the run is not known before it, unless it comes to
+// the same however the run ends.
+func TestForeseeFinally(t *testing.T) {
+	f := foresee(t, `
+tasks:
+  a: { run: echo }
+finally:
+  bad: { if: run.status == "failed", run: echo }
+  stopped: { if: cancelled(), run: echo }
+  either: { if: success() || failure() || cancelled(), run: echo }
+  never: { if: run.status == "skipped" && always(), run: echo }
+  tell:
+    run: echo
+    inputs:
+      status: ${{ run.status }}
+      failed: ${{ failure() }}
+      ended: ${{ run.status != "" }}
+`, nil, nil)
+	for i, want := range []Decision{Runs, Unknown, Unknown, Runs, Skips, Runs} {
+		if got := f.Tasks[i].Decision; got != want {
+			t.Errorf("%s: %s, want %s", f.Plan.Nodes[i].Task.ID, got, want)
+		}
+	}
+	in := f.Tasks[5].Inputs
+	if in[0].Known || in[1].Known || !in[2].Known || in[2].Value != true {
+		t.Errorf("inputs: %v", in)
+	}
+}
