@@ -176,13 +176,13 @@ finally:
   bad: { if: run.status == "failed", run: echo }
   stopped: { if: cancelled(), run: echo }
   either: { if: success() || failure() || cancelled(), run: echo }
-  never: { if: run.status == "skipped" && always(), run: echo }
+  never: { if: success() && failure(), run: echo }
   tell:
     run: echo
     inputs:
       status: ${{ run.status }}
       failed: ${{ failure() }}
-      ended: ${{ run.status != "" }}
+      any: ${{ success() || failure() || cancelled() }}
 `, nil, nil)
 	for i, want := range []Decision{Runs, Unknown, Unknown, Runs, Skips, Runs} {
 		if got := f.Tasks[i].Decision; got != want {
