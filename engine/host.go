@@ -27,8 +27,9 @@ type host struct {
 }
 
 // keep returns a value as it is to stand in the run's state: itself where it is
-// small, else a reference to a file that holds it.
-func (h *host) keep(v any) (any, error) {
+// small, else a reference to a file that holds it. One whose JSON is above most
+// bytes is an *action.TooLargeError.
+func (h *host) keep(v any, most int64) (any, error) {
 	if atMost(v, inlineResult) >= 0 {
 		return v, nil
 	}
@@ -38,6 +39,9 @@ func (h *host) keep(v any) (any, error) {
 	}
 	if len(text) <= inlineResult {
 		return v, nil
+	}
+	if size := int64(len(text)); size > most {
+		return nil, &action.TooLargeError{Size: size}
 	}
 	sum := sha256.Sum256(text)
 	ref := &dag.Ref{Hash: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(text))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"flow/dag"
@@ -259,13 +260,26 @@ func (r *Run) attempt(ctx context.Context, do action.Action, a *action.Attempt) 
 	if out.Failure != nil {
 		return out
 	}
-	v, err := r.host.keep(out.Value)
+	v, err := r.host.keep(out.Value, mostKept(a.Task))
+	if large, ok := errors.AsType[*action.TooLargeError](err); ok {
+		out.Failure = &dag.Failure{Reason: dag.ReasonInvalid, Message: large.Error(), ExitCode: out.ExitCode}
+		return out
+	}
 	if err != nil {
 		out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "the result can't be kept: " + err.Error(), ExitCode: out.ExitCode}
 		return out
 	}
 	out.Value = v
 	return out
+}
+
+// mostKept is how large a task's result may be as JSON. What a command prints was
+// held against the limit as it came; its JSON may be larger.
+func mostKept(t *dag.Task) int64 {
+	if _, ok := t.Action.(dag.Compute); ok {
+		return action.MaxResult
+	}
+	return math.MaxInt64
 }
 
 // attemptNews tells how an attempt ended.

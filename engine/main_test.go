@@ -97,7 +97,9 @@ func (l *logs) take(o engine.Output) {
 	if l.text[name] == nil {
 		l.text[name] = new(strings.Builder)
 	}
-	l.text[name].Write(o.Text)
+	if l.text[name].Len() < 64<<10 {
+		l.text[name].Write(o.Text)
+	}
 	if l.await != "" && strings.Contains(l.text[name].String(), l.await) {
 		l.await = ""
 		close(l.come)
@@ -132,7 +134,11 @@ func factsOf(t testing.TB, s *engine.Summary, l *logs) map[string]string {
 		facts[x.ID] = strings.TrimSpace(x.Status + " " + x.Reason)
 		facts[x.ID+".attempts"] = strconv.Itoa(x.Attempts)
 		if x.Result != nil {
-			facts[x.ID+".result"] = text(x.Result.Value)
+			b, err := x.Result.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts[x.ID+".result"] = string(b)
 		}
 		if x.Error != nil {
 			facts[x.ID+".error"] = x.Error.Message

@@ -58,9 +58,12 @@ func (c *capture) close() {
 	c.closed = true
 }
 
-// errTooLarge tells of a result above MaxResult.
-func errTooLarge(size int64) error {
-	return fmt.Errorf("a result of %d bytes is too large (at most 64 MiB): write it to a file in $FLOW_DIR or elsewhere, and let the result be its name; or set `result: none`", size)
+// TooLargeError tells of a result above MaxResult.
+type TooLargeError struct{ Size int64 }
+
+// Error implements error.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("a result of %d bytes is too large (at most 64 MiB): write it to a file in $FLOW_DIR or elsewhere, and let the result be its name; or set `result: none`", e.Size)
 }
 
 // result makes a command's result of what it printed and of the files that it
@@ -80,7 +83,7 @@ func (a *Attempt) result(s *surroundings, out *capture) (any, error) {
 		}
 		return decode(text, r.Format)
 	case out.size > MaxResult:
-		return nil, errTooLarge(out.size)
+		return nil, &TooLargeError{out.size}
 	}
 	return decode(out.buf.Bytes(), r.Format)
 }
@@ -129,7 +132,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fmt.Errorf("result: %s is a folder", path)
 	}
 	if info.Size() > MaxResult {
-		return nil, errTooLarge(info.Size())
+		return nil, &TooLargeError{info.Size()}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -138,7 +141,7 @@ func readBounded(path string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxResult+1))
 	if err == nil && len(text) > MaxResult {
-		err = errTooLarge(int64(len(text)))
+		err = &TooLargeError{int64(len(text))}
 	}
 	return text, err
 }

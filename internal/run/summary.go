@@ -69,8 +69,43 @@ func (t Time) MarshalJSON() ([]byte, error) { return json.Marshal(dag.Text(t.Tim
 // Plain is a plain value, or a *dag.Ref, written by the language's rules.
 type Plain struct{ Value any }
 
-// MarshalJSON implements json.Marshaler.
-func (p Plain) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(p.Value) }
+// MarshalJSON implements json.Marshaler. What is kept elsewhere stands as
+// {"ref": its hash, "size": its bytes}.
+func (p Plain) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(named(p.Value)) }
+
+// named puts what a reference says of itself in its place, also within the list
+// or map of a fan-out.
+func named(v any) any {
+	switch v := v.(type) {
+	case *dag.Ref:
+		m := map[string]any{"ref": v.Hash, "size": int(v.Size)}
+		if v.Store != "" {
+			m["store"] = v.Store
+		}
+		return m
+	case []any:
+		for k := range v {
+			if _, ok := v[k].(*dag.Ref); ok {
+				list := make([]any, len(v))
+				for k := range v {
+					list[k] = named(v[k])
+				}
+				return list
+			}
+		}
+	case map[string]any:
+		for k := range v {
+			if _, ok := v[k].(*dag.Ref); ok {
+				m := make(map[string]any, len(v))
+				for k := range v {
+					m[k] = named(v[k])
+				}
+				return m
+			}
+		}
+	}
+	return v
+}
 
 // MarshalJSON implements json.Marshaler.
 func (ts TaskSummaries) MarshalJSON() ([]byte, error) {
