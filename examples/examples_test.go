@@ -36,7 +36,7 @@ var examples = map[string]map[string]string{
 }
 
 // TestExamples: each file is without a finding, can be planned, and runs to its
-// end, with one worker too.
+// end, also with one worker, and on threads.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("workflows/*")
 	if err != nil {
@@ -59,6 +59,10 @@ func TestExamples(t *testing.T) {
 			checkPlan(t, p, name, tasks)
 			for _, args := range [][]string{nil, {"--workers", "1"}} {
 				checkEnds(t, p.mustRun(t, name, args...), tasks)
+			}
+			if name != "fanout.yaml" { // which is on threads as it is
+				p.onThreads(t, name)
+				checkEnds(t, p.mustRun(t, name), tasks)
 			}
 		})
 	}

@@ -163,6 +163,17 @@ func result[T any](t *testing.T, s summary, task string) T {
 	return v
 }
 
+// onThreads makes threads the executor of all tasks of a workflow that name none.
+func (p *place) onThreads(t *testing.T, workflow string) {
+	t.Helper()
+	const head = "\ndefaults:\n"
+	text := p.read(t, "workflows/"+workflow)
+	if !strings.Contains(text, head) {
+		text += head
+	}
+	p.write(t, "workflows/"+workflow, strings.Replace(text, head, head+"  executor: thread\n", 1))
+}
+
 // onlyPrograms makes a folder of links to the named programs, which becomes the
 // whole PATH of the place: what is not named does not exist there. A name may
 // stand for another program: "awk=gawk", "sh=bash". A program that this machine

@@ -198,6 +198,20 @@ func TestWeatherEverywhere(t *testing.T) {
 	}
 }
 
+// TestWeatherOnThreads: the shell inside flow makes the same, where there is no
+// other shell.
+func TestWeatherOnThreads(t *testing.T) {
+	t.Parallel()
+	usual, p := newPlace(t), newPlace(t)
+	usual.mustRun(t, "weather.yaml")
+	p.onlyPrograms(t, append(programs, "awk", "sqlite3")...)
+	p.onThreads(t, "weather.yaml")
+	checkWeather(t, p, p.mustRun(t, "weather.yaml"))
+	if diff := cmp.Diff(usual.made(t), p.made(t)); diff != "" {
+		t.Errorf("not what processes make:\n%s", diff)
+	}
+}
+
 // TestWeatherLockedDatabase: the load is tried again when another process has had
 // the database for itself.
 func TestWeatherLockedDatabase(t *testing.T) {
