@@ -180,12 +180,16 @@ func planRow(b *strings.Builder, f *sim.Forecast, i int32, place string, width i
 	if len(tf.Missing) > 0 {
 		fmt.Fprintf(b, "%s%s\n", indent, st.status("cancelled", "missing here: "+strings.Join(tf.Missing, ", ")))
 	}
+	var later []string
 	for _, in := range tf.Inputs {
-		value := st.faint("known at run time")
 		if in.Known {
-			value = shown(in.Value)
+			fmt.Fprintf(b, "%s%s = %s\n", indent, in.Name, shown(in.Value))
+		} else {
+			later = append(later, in.Name)
 		}
-		fmt.Fprintf(b, "%s%s = %s\n", indent, in.Name, value)
+	}
+	if len(later) > 0 {
+		fmt.Fprintf(b, "%s%s\n", indent, st.faint("known at run time: "+fit(strings.Join(later, ", "), 150)))
 	}
 }
 
