@@ -288,3 +288,41 @@ func anchors(t *testing.T, name string) []string {
 	}
 	return found
 }
+
+// TestPicture: the run that the README shows has the tasks and the outputs of the
+// main example.
+func TestPicture(t *testing.T) {
+	const name = "examples/workflows/weather.yaml"
+	w, found, err := dag.Load(filepath.Join("..", filepath.FromSlash(name)))
+	if err != nil || w == nil {
+		t.Fatalf("%v\n%s", err, render(t, found))
+	}
+	var wantTasks, wantOutputs []string
+	for _, task := range w.Tasks {
+		wantTasks = append(wantTasks, task.ID)
+	}
+	for _, o := range w.Outputs {
+		wantOutputs = append(wantOutputs, o.Name)
+	}
+	shown := blocks(t)
+	k := slices.IndexFunc(shown, func(b block) bool { return strings.HasPrefix(b.text, "$ flow run "+name+"\n") })
+	if k < 0 {
+		t.Fatal("no document shows a run of the main example")
+	}
+	var tasks, outputs []string
+	for line := range strings.Lines(shown[k].text) {
+		words := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "  ✓ "):
+			tasks = append(tasks, words[1])
+		case strings.HasPrefix(line, "  "):
+			outputs = append(outputs, words[0])
+		}
+	}
+	slices.Sort(tasks)
+	slices.Sort(wantTasks)
+	if !slices.Equal(tasks, wantTasks) || !slices.Equal(outputs, wantOutputs) {
+		t.Errorf("%s:%d shows the tasks %v and the outputs %v; the example has %v and %v",
+			shown[k].file, shown[k].line, tasks, outputs, wantTasks, wantOutputs)
+	}
+}
