@@ -20,9 +20,9 @@ import (
 func (r *Run) loop(start *run.Start) {
 	defer close(r.done)
 	r.err = r.drive(start)
-	r.engine.forget(r)
 	r.summary = r.m.Summary()
 	r.err = errors.Join(r.err, r.clean())
+	r.engine.forget(r) // last, since Close waits for those that it finds
 }
 
 func (r *Run) drive(start *run.Start) error {
@@ -210,7 +210,7 @@ func (r *Run) begin(t run.Ticket) {
 	piece.Stderr = true
 	a.Stderr = r.stream(last, piece)
 	do := r.actions[t.Task]
-	f := executor.Submit(r.ctx, r.engine.pools[r.poolName[t.Task]], func(ctx context.Context) (action.Outcome, error) {
+	f := executor.Submit(r.ctx, r.pools[t.Task], func(ctx context.Context) (action.Outcome, error) {
 		return r.attempt(ctx, do, a), nil
 	}, r.options(task)...)
 	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, tail: last}

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"flow/dag"
+	"flow/executor"
 	"flow/futures"
 	"flow/internal/action"
 	"flow/internal/run"
@@ -62,10 +63,11 @@ type Run struct {
 	seq    int64
 	now    time.Time // of the last event; see clock
 
-	poolName []string        // by task
-	actions  []action.Action // by task
-	ready    []run.Command   // to be queued at the end of the batch
-	released []run.Ticket    // to be given back at the end of the batch
+	poolName []string         // by task
+	pools    []*executor.Pool // by task; nil: it needs none
+	actions  []action.Action  // by task
+	ready    []run.Command    // to be queued at the end of the batch
+	released []run.Ticket     // to be given back at the end of the batch
 	working  map[place]*working
 
 	ctx     context.Context // ends when the run is killed
@@ -151,6 +153,10 @@ func (e *Engine) admit(r *Run) error {
 	}
 	if err := e.addPools(r.plan.Workflow); err != nil {
 		return err
+	}
+	r.pools = make([]*executor.Pool, len(r.poolName))
+	for i, name := range r.poolName {
+		r.pools[i] = e.pools[name]
 	}
 	r.queue = e.disp.Add()
 	e.runs[r.queue] = r
