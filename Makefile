@@ -24,6 +24,7 @@ test: tools ## all tests: packages, command line, examples
 
 check: tools ## form, analysis, a few seconds of each fuzz test, each benchmark once
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:" $$out >&2; exit 1; fi
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@out=$$($(GO) fix -diff ./... 2>&1); if [ -n "$$out" ]; then echo "$$out"; echo "run: go fix ./..." >&2; exit 1; fi
