@@ -9,11 +9,12 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/run"
 )
 
 // How much of what failed is shown.
 const (
-	shownFailures = 10
+	shownFailures = 10 // tasks, and instances of each
 	shownLines    = 12
 )
 
@@ -68,7 +69,7 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 		if shown++; shown > shownFailures {
 			continue
 		}
-		notes := tries(t.Attempts, t.Instances != nil)
+		notes := tries(t)
 		if v.allowed(i) {
 			notes += allowedMark
 		}
@@ -85,7 +86,7 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 		}
 	}
 	if more := shown - shownFailures; more > 0 {
-		fmt.Fprintf(b, "… and %s more failed\n", count(more, "task"))
+		fmt.Fprintf(b, "… and %s failed\n", count(more, "more task"))
 	}
 }
 
@@ -109,11 +110,15 @@ func (v *endings) failedNames(id string) []string {
 	return names[:min(len(names), 3)]
 }
 
-func tries(n int, fan bool) string {
-	if n < 2 || fan {
-		return ""
+// tries says how often a task was tried, or how many of its instances failed.
+func tries(t *run.TaskSummary) string {
+	switch {
+	case t.Instances != nil:
+		return fmt.Sprintf(" (%d of %s)", t.Instances.Failed, count(t.Instances.Total, "instance"))
+	case t.Attempts > 1:
+		return fmt.Sprintf(" (%d attempts)", t.Attempts)
 	}
-	return fmt.Sprintf(" (%d attempts)", n)
+	return ""
 }
 
 // lastLines are the last lines of a text that aren't empty.

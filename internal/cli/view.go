@@ -19,7 +19,7 @@ func newView(std streams, plan *dag.Plan, asJSON bool) view {
 	if asJSON {
 		return &jsonView{enc: encoder(std.out), talk: std.err, gone: make(chan struct{})}
 	}
-	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string)}
+	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string), told: make(map[telling]int)}
 	if f, tty := terminal(std.err); tty && getenv("TERM") != "dumb" {
 		return newLive(f, ends)
 	}
@@ -90,7 +90,25 @@ type endings struct {
 	plan  *dag.Plan
 	began time.Time
 	tails map[string]string // the last lines of attempts that failed, by label
+	told  map[telling]int   // lines about instances
 	width func() int        // of the terminal; nil: there is none
+}
+
+// telling is what may be told of many instances of one task.
+type telling struct {
+	task int // its place in the file
+	what string
+}
+
+// enough counts the lines about instances of a fan-out: a thousand say no more
+// than the first few, and the summary counts.
+func (v *endings) enough(e *engine.Event) bool {
+	if e.Instance == nil {
+		return false
+	}
+	k := telling{e.Index, e.Type}
+	v.told[k]++
+	return v.told[k] > shownFailures
 }
 
 // label names a task or an instance: load, load[2].
@@ -117,6 +135,8 @@ func (v *endings) note(e *engine.Event) {
 // line is what is told of an event, "" for nothing.
 func (v *endings) line(e *engine.Event, s style, signs bool) string {
 	switch {
+	case e.Type == engine.RetryScheduled && v.enough(e):
+		return ""
 	case e.Type == engine.RetryScheduled:
 		wait := e.At.Sub(e.Time.Time)
 		text := fmt.Sprintf("attempt %d failed, the next ", e.Attempt)
@@ -127,6 +147,8 @@ func (v *endings) line(e *engine.Event, s style, signs bool) string {
 		}
 		return v.row("retrying", label(e.Task, e.Instance), "", text, s, signs)
 	case e.Type != engine.TaskEnded, e.Instance != nil && e.Status != "failed":
+		return ""
+	case v.enough(e):
 		return ""
 	}
 	span, text := "", ""
