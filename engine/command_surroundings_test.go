@@ -82,8 +82,11 @@ tasks:
   b: { run: '[ -n "$name" ] && [ ! -e "$name" ] && echo gone', inputs: { name: "${{ tasks.a.result }}" } }
   c: { inputs: { n: 3 }, run: 'echo "$FLOW_INPUTS" > "$FLOW_DIR/name"; exit 1', continue_on_error: true }
   d: { run: 'test ! -e "$(cat "$FLOW_DIR/name")" && echo gone', needs: c }
+  e: { run: 'echo "$FLOW_RESULT" > "$FLOW_RESULT"' }
+  f: { run: '[ -n "$name" ] && [ ! -e "$name" ] && echo gone', inputs: { name: "${{ tasks.e.result }}" } }
 `,
 		want: `
+f.result = "gone"
 b.result = "gone"
 d.result = "gone"`,
 	},
@@ -159,6 +162,42 @@ env.error ~ V
 arg = failed invalid
 script = failed invalid
 stdin.result = "3"`,
+	},
+	{
+		id: "5.files.real",
+		file: `
+defaults: { executor: EXECUTOR }
+tasks:
+  read: { expr: "read_file('plain') + read_file('HERE/plain')" }
+  one: { expr: "hash_files('prog', 'pro*')" }
+  all: { run: "true", inputs: { h: "${{ hash_files('*', 'sub/*') }}" }, dir: sub, retry: 2 }
+  sums: { exec: [sh, -c, "sha256sum prog | cut -c1-64; sha256sum plain prog sub/here | sha256sum | cut -c1-64"], result: lines }
+  same: { expr: "tasks.sums.result == [tasks.one.result, hash_files('*', 'sub/*')]" }
+  none: { expr: "hash_files('none*')", continue_on_error: true }
+  missing: { run: "true", inputs: { v: "${{ read_file('missing') }}" }, retry: 3, continue_on_error: true }
+`,
+		want: `
+read.result = "echo plain\necho plain\n"
+all = succeeded
+same.result = true
+none = failed invalid
+none.error ~ nothing matches
+missing = failed invalid
+missing.attempts = 0
+missing.error ~ missing`,
+	},
+	{
+		id: "3.retry.once.real",
+		file: `
+defaults: { executor: EXECUTOR }
+tasks:
+  a:
+    run: echo changed > plain; cat "$FLOW_INPUTS"; [ $FLOW_ATTEMPT = 2 ]
+    inputs: { text: "${{ read_file('plain') }}" }
+    env: { E: "${{ inputs.text }}" }
+    retry: { attempts: 2, delay: 0s }
+`,
+		want: `a.result = "{\"text\":\"echo plain\\n\"}"`,
 	},
 	{
 		id: "5.code.data",

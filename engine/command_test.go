@@ -162,6 +162,43 @@ b.exit_code = 143
 c = failed timeout`,
 	},
 	{
+		id: "3.timeout.real/deadline and delays",
+		file: `
+defaults: { executor: EXECUTOR }
+tasks:
+  a: { run: "sleep 1000", deadline: 200ms, retry: 5 }
+  b: { run: "exit 1", deadline: 200ms, retry: { attempts: 5, delay: 1h } }
+  c: { run: "[ $FLOW_ATTEMPT = 3 ] && echo done", retry: { attempts: 5, delay: 10ms, backoff: 2 } }
+`,
+		want: `
+a = failed timeout
+a.attempts = 1
+b = failed timeout
+b.attempts = 1
+b.exit_code = 1
+c.result = "done"
+c.attempts = 3
+run = failed task_failed`,
+	},
+	{
+		id: "9.run.timeout.real",
+		file: `
+timeout: 300ms
+defaults: { executor: EXECUTOR }
+tasks:
+  a: { run: "sleep 1000" }
+  b: { run: "echo never", needs: a, if: always() }
+finally:
+  c: { run: 'echo "$s"', inputs: { s: "${{ run.status }}" } }
+`,
+		want: `
+a = cancelled timeout
+b = cancelled timeout
+c.result = "failed"
+run = failed timeout
+run.message ~ 300ms`,
+	},
+	{
 		id: "3.shell",
 		file: `
 defaults: { executor: EXECUTOR }

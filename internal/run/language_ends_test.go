@@ -306,6 +306,19 @@ a = cancelled user
 a.result = null`,
 	},
 	{
+		id: "9.cancel/what was stopped at its deadline",
+		file: `
+tasks:
+  a: { exec: [x], deadline: 2s }
+`,
+		does:   `a = hang linger 10s`,
+		events: `cancel at 5s`,
+		want: `
+a = cancelled user
+a.ended = 12s
+a.error = -`,
+	},
+	{
 		id: "9.cancel/twice",
 		file: `
 tasks:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/run"
 )
 
 // TestLanguageDefaults holds sentences about what a task is when the file is
@@ -111,6 +112,23 @@ tasks:
 	for name, text := range delays("0") {
 		if text != "1m40s" {
 			t.Errorf("without jitter, %s: %s", name, text)
+		}
+	}
+}
+
+// TestMostInstances holds the edge of "3.fan.most/just as many".
+func TestMostInstances(t *testing.T) {
+	w, found := dag.Parse("w.yaml", []byte(`
+tasks:
+  a: { for_each: "${{ 1..100000 }}", exec: [x] }
+  b: { matrix: { x: "${{ 1..1000 }}", y: "${{ 1..100 }}" }, exec: [x] }
+`))
+	if w == nil {
+		t.Fatal(found)
+	}
+	for _, task := range w.Tasks {
+		if n, err := run.CountInstances(task.Fan, &dag.Scope{Workflow: w, Task: task}); n != 100_000 || err != nil {
+			t.Errorf("%s: %d, %v", task.ID, n, err)
 		}
 	}
 }

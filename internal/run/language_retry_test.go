@@ -189,6 +189,20 @@ b = failed exit
 b.attempts = 2`,
 	},
 	{
+		id: "3.retry.if/of instances, with other names",
+		file: `
+tasks:
+  a: { exec: [x] }
+  b: { for_each: [1, 2], exec: [x], retry: { attempts: 3, delay: 0s, if: 'tasks.a.result.codes[index] == error.exit_code' } }
+`,
+		does: `
+a = ok {"codes":[4,5]}
+b = exit 5`,
+		want: `
+b[0].attempts = 1
+b[1].attempts = 3`,
+	},
+	{
 		id: "3.retry.if/each instance its own",
 		file: `
 tasks:
@@ -215,5 +229,26 @@ b = failed invalid
 b.error ~ the attempt had failed: exit status 4
 b.exit_code = 4
 b.attempts = 1`,
+	},
+	{
+		id: "3.retry.once/what others make of a file",
+		file: `
+tasks:
+  a:
+    exec: [x]
+    retry: 2
+    env: { E: "${{ inputs.text }}!", F: "${{ upper(env.E) }}" }
+    inputs: { text: "${{ read_file('f') }}", more: "${{ inputs.text + '+' }}", n: 1 }
+    stdin: ${{ inputs.more }}
+`,
+		files: map[string]string{"f": "r READS"},
+		does:  `a = exit 1; ok`,
+		want: `
+a.env = {"E":"r 1!","F":"R 1!"}
+a.inputs = {"more":"r 1+","n":1,"text":"r 1"}
+a#2.env = {"E":"r 1!","F":"R 1!"}
+a#2.inputs = {"more":"r 1+","n":1,"text":"r 1"}
+a#2.stdin = "r 1+"
+reads.f = 1`,
 	},
 }

@@ -106,6 +106,9 @@ func (d *randomDriver) compare() {
 			d.t.Fatalf("t%d is %v (%v), the reference says ended %v: %v (%v)\n%s", i, o.Status, o.Reason,
 				d.ref.ended[i], d.ref.status[i], d.ref.reason[i], text(d.ref.tasks, d.ref.failFast, true))
 		}
+		if n := d.ref.attempts(i); int(o.Attempts) != n {
+			d.t.Fatalf("t%d has had %d attempts, the reference says %d", i, o.Attempts, n)
+		}
 	}
 }
 

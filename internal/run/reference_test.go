@@ -320,6 +320,16 @@ func (r *reference) due(i int) bool {
 	return true
 }
 
+// attempts is how many attempts a task has had: those lost with their engine
+// don't count.
+func (r *reference) attempts(i int) int {
+	n := 0
+	for _, in := range r.inst[i] {
+		n += in.attempt - in.lost
+	}
+	return n
+}
+
 // above are all tasks that a task depends on, directly or not.
 func (r *reference) above(i int) map[int]bool {
 	up := map[int]bool{}
