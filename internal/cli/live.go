@@ -155,7 +155,7 @@ func (v *live) draw(now time.Time) {
 		fmt.Fprintf(&b, "\x1b[%dA\r", v.drawn)
 	}
 	v.scroll(&b)
-	lines := v.lines(now, width, max(3, height/2))
+	lines := v.lines(now, width, max(1, min(max(3, height/2), height-2)))
 	lines = append(lines, v.status(now, width))
 	for _, line := range lines {
 		b.WriteString(line + endOfLine)
@@ -187,7 +187,7 @@ func (v *live) lines(now time.Time, width, room int) []string {
 		lines = append(lines, "  "+v.style.status("running", spinner(now))+" "+fit(r.text(now), width-5))
 	}
 	if more := len(v.rows) - len(show); more > 0 {
-		lines = append(lines, "    "+fit(fmt.Sprintf("… and %s more at work", count(more, "task")), width-5))
+		lines = append(lines, "    "+fit(fmt.Sprintf("… and %s at work", count(more, "more task")), width-5))
 	}
 	return lines
 }
