@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"flow/dag"
 	"flow/engine"
@@ -21,6 +22,9 @@ type stopping struct {
 	file string
 	how  func(*engine.Run)
 	want string
+	// within bounds the time from then to the run's end, where it matters; far
+	// above what it takes, far below what it would take otherwise.
+	within time.Duration
 }
 
 var stoppings = []stopping{
@@ -50,7 +54,8 @@ defaults: { executor: EXECUTOR }
 tasks:
   a: { exec: [sh, -c, "trap '' TERM; echo ready; while :; do sleep 0.01; done"], grace: 100ms }
 `,
-		how: (*engine.Run).Cancel,
+		how:    (*engine.Run).Cancel,
+		within: 8 * time.Second,
 		want: `
 a = cancelled user
 a.exit_code = 137
@@ -63,7 +68,8 @@ defaults: { executor: EXECUTOR }
 tasks:
   a: { run: "sh -c \"trap '' TERM; echo ready; while :; do sleep 0.01; done\"; echo not reached", grace: 100ms }
 `,
-		how: (*engine.Run).Cancel,
+		how:    (*engine.Run).Cancel,
+		within: 8 * time.Second,
 		want: `
 a = cancelled user
 a.stdout = "ready\n"`,
@@ -119,7 +125,7 @@ defaults: { executor: EXECUTOR }
 tasks:
   a: { exec: [sh, -c, "sleep 1000 & echo $! > HERE/pid; echo ready; wait"] }
 finally:
-  b: { run: 'until ! grep -q "^State:.[^Z]" "/proc/$(cat pid)/status" 2> /dev/null; do sleep 0.01; done; echo gone', timeout: 30s, executor: default }
+  b: { run: 'if grep -q "^State:.[^Z]" "/proc/$(cat pid)/status" 2> /dev/null; then echo alive; else echo gone; fi', executor: default }
 `,
 		how:  (*engine.Run).Cancel,
 		want: `b.result = "gone"`,
@@ -154,8 +160,12 @@ func TestStopping(t *testing.T) {
 				plan := planOf(t, dir, strings.NewReplacer("EXECUTOR", x, "HERE", dir).Replace(c.file))
 				r := start(t, newEngine(t), plan, engine.Options{Output: l.take})
 				l.wait(t)
+				asked := time.Now()
 				c.how(r)
 				hold(t, factsOf(t, wait(t, r), l), c.want)
+				if took := time.Since(asked); c.within > 0 && took > c.within {
+					t.Errorf("it took %v to end", took)
+				}
 			})
 		}
 	}

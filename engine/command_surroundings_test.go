@@ -118,7 +118,7 @@ tasks:
 defaults: { executor: EXECUTOR }
 tasks:
   a: { exec: [sh, -c, "sleep 1000 & echo $!"] }
-  b: { run: 'until ! grep -q "^State:.[^Z]" "/proc/$pid/status" 2> /dev/null; do sleep 0.01; done; echo gone', timeout: 30s, executor: default, inputs: { pid: "${{ tasks.a.result }}" } }
+  b: { run: 'if grep -q "^State:.[^Z]" "/proc/$pid/status" 2> /dev/null; then echo alive; else echo gone; fi', timeout: 30s, executor: default, inputs: { pid: "${{ tasks.a.result }}" } }
   c: { exec: [sh, -c, "sleep 1000 & echo $!; exit 3"], result: { file: none }, continue_on_error: true }
 `,
 		want: `
@@ -131,11 +131,12 @@ c = failed exit`,
 defaults: { executor: EXECUTOR }
 tasks:
   a:
+    grace: 200ms
     run: |
-      sh -c 'echo $$ > "$FLOW_DIR/pid.new"; mv "$FLOW_DIR/pid.new" "$FLOW_DIR/pid"; exec sleep 1000' &
+      sh -c 'trap "" TERM; echo $$ > "$FLOW_DIR/pid.new"; mv "$FLOW_DIR/pid.new" "$FLOW_DIR/pid"; while :; do sleep 0.01; done' &
       until [ -s "$FLOW_DIR/pid" ]; do sleep 0.01; done
       cat "$FLOW_DIR/pid"
-  b: { run: 'until ! grep -q "^State:.[^Z]" "/proc/$pid/status" 2> /dev/null; do sleep 0.01; done; echo gone', timeout: 30s, executor: default, inputs: { pid: "${{ tasks.a.result }}" } }
+  b: { run: 'if grep -q "^State:.[^Z]" "/proc/$pid/status" 2> /dev/null; then echo alive; else echo gone; fi', timeout: 30s, executor: default, inputs: { pid: "${{ tasks.a.result }}" } }
 `,
 		want: `b.result = "gone"`,
 	},

@@ -98,6 +98,28 @@ plain.exit_code = 126
 both.result = "127\n126"`,
 	},
 	{
+		// It fails, and says why, instead of doing something else.
+		id: "3.action.run.thread/what it lacks",
+		on: "thread",
+		file: `
+defaults: { executor: thread }
+tasks:
+  umask: { run: "umask 077; echo on", continue_on_error: true }
+  kill: { run: "kill -TERM 1; echo on", continue_on_error: true }
+  ulimit: { run: "ulimit -n 5; echo on", continue_on_error: true }
+  fd: { run: "exec 3> HERE/out; echo on", continue_on_error: true }
+`,
+		want: `
+umask = failed exit
+umask.error ~ umask: unsupported
+kill = failed exit
+kill.error ~ kill: unsupported
+ulimit = failed exit
+fd = failed exit
+fd.error ~ unsupported redirect fd: 3
+fd.stdout = -`,
+	},
+	{
 		id: "3.action.exec",
 		file: `
 defaults: { executor: EXECUTOR }

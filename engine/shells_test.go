@@ -1,0 +1,85 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flow/engine"
+)
+
+// Scripts that mean the same to a real shell and to the one inside flow. What that
+// one lacks is under "3.action.run.thread/what it lacks".
+var scripts = []string{
+	"echo a; false || echo b; ! true || echo c; echo $?",
+	"x='a  b'; echo $x \"$x\"; y=$(echo \"$x\"); echo \"$y\"",
+	"export V='p  q'; sh -c 'echo \"$V\"'; V=r sh -c 'echo \"$V\"'; echo \"$V\"",
+	"for i in 1 2 3; do [ $i = 2 ] && continue; echo $i; done; while read -r l; do echo \"<$l>\"; done < lines",
+	"f() { local v=1; echo \"$1 $v $#\"; return 3; }; f x y || echo $?",
+	"case abc in a*) echo yes ;; *) echo no ;; esac; echo \"${x:-d} ${y=e} $y\"",
+	"printf '%s\\n' b a | sort | tr a-z A-Z",
+	"(cd sub; pwd | sed 's/.*\\///'); [ -e sub/here ] && echo there",
+	"echo one > out; echo two >> out; cat < out; rm out",
+	"cat <<END; cat <<'END'\nx $((1 + 2))\nEND\n$x\nEND",
+	"(sleep 0.05; echo late) & wait; echo end",
+	"(exit 5) & wait $! || echo \"waited for $?\"",
+	"trap 'echo bye' EXIT; echo hi",
+	"exit 7",
+	"false",
+	"false | true; echo $?",
+	"set +e; false; echo on",
+	"echo err >&2; echo out",
+	"cat nothing",
+	"no-such-program",
+	"./plain",
+	"./sub",
+	"sh -c 'exit 9'",
+	"sh -c 'kill -TERM $$'",
+	"echo $(no-such-program) $?",
+	"x=$(false); echo never",
+	"if ./prog a > /dev/null; then echo ok; fi; echo $(./prog 'b c')",
+	"read -r a b; echo \"$b-$a\"; cat",
+	"head -n 1; echo rest; cat",
+	"yes | head -n 2",
+	"set -- 1 2 3; shift; echo $# \"$*\" \"$@\"",
+	"eval 'echo $((6 * 7))'; . ./plain",
+	"echo *; echo 'sub'/*; echo none*",
+	"test -n \"$FLOW_DIR\" && cd \"$FLOW_DIR\" && echo x > y && cat y",
+	"v=abc; echo ${v#a} ${v%c} ${#v}",
+	"exec echo replaced; echo never",
+	"echo a; exec sh -c 'exit 4'",
+	"cat > out; wc -l < out; rm out",
+	"command -v sh > /dev/null && echo found; type cd > /dev/null && echo builtin",
+	"printf 'no newline'",
+	"i=0; until [ $i -ge 3 ]; do i=$((i + 1)); done; echo $i",
+	"{ echo a; echo b >&2; } 2>&1 | sort -r",
+	"sleep 0.01 & pid=$!; kill $pid 2> /dev/null || true; echo ok",
+}
+
+// TestShellsAgree runs each script in both shells: what they print and how they
+// end must be the same.
+func TestShellsAgree(t *testing.T) {
+	t.Parallel()
+	for _, text := range scripts {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			var ends [2]string
+			for k, x := range executors {
+				dir := t.TempDir()
+				writeFile(t, filepath.Join(dir, "plain"), "echo plain\n", 0o644)
+				writeFile(t, filepath.Join(dir, "prog"), "#!/bin/sh\nfor a in \"$@\"; do printf '<%s>' \"$a\"; done\n", 0o755)
+				writeFile(t, filepath.Join(dir, "lines"), "1 2\n  3\n", 0o644)
+				writeFile(t, filepath.Join(dir, "sub", "here"), "", 0o644)
+				file := "tasks:\n  a:\n    executor: " + x + "\n    timeout: 1m\n    stdin: |\n      p q\n      r\n    run: |\n      " + strings.ReplaceAll(text, "\n", "\n      ") + "\n"
+				l := newLogs("")
+				f := factsOf(t, wait(t, start(t, newEngine(t), planOf(t, dir, file), engine.Options{Output: l.take})), l)
+				ends[k] = strings.Join([]string{f["a"], f["a.exit_code"], f["a.stdout"]}, "\n")
+			}
+			if ends[0] != ends[1] {
+				t.Errorf("a real shell:\n%s\nthe one inside flow:\n%s", ends[0], ends[1])
+			}
+		})
+	}
+}
