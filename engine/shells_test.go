@@ -35,6 +35,7 @@ var scripts = []string{
 	"no-such-program",
 	"./plain",
 	"./sub",
+	"./bare x y; PATH=.; bare z",
 	"sh -c 'exit 9'",
 	"sh -c 'kill -TERM $$'",
 	"echo $(no-such-program) $?",
@@ -70,6 +71,7 @@ func TestShellsAgree(t *testing.T) {
 				dir := t.TempDir()
 				writeFile(t, filepath.Join(dir, "plain"), "echo plain\n", 0o644)
 				writeFile(t, filepath.Join(dir, "prog"), "#!/bin/sh\nfor a in \"$@\"; do printf '<%s>' \"$a\"; done\n", 0o755)
+				writeFile(t, filepath.Join(dir, "bare"), "echo \"$# $*\"\n", 0o755) // names no interpreter
 				writeFile(t, filepath.Join(dir, "lines"), "1 2\n  3\n", 0o644)
 				writeFile(t, filepath.Join(dir, "sub", "here"), "", 0o644)
 				file := "tasks:\n  a:\n    executor: " + x + "\n    timeout: 1m\n    stdin: |\n      p q\n      r\n    run: |\n      " + strings.ReplaceAll(text, "\n", "\n      ") + "\n"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -136,11 +137,16 @@ func (a *Attempt) program(ctx context.Context, args []string) error {
 	}
 	handOver(hc.Stdin, hc.Stdout, hc.Stderr)
 	l := a.Task.Limits
-	exit, err := a.Run.Start.Run(ctx, &executor.Child{
+	child := &executor.Child{
 		Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
 		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
-	})
+	}
+	exit, err := a.Run.Start.Run(ctx, child)
+	if errors.Is(err, syscall.ENOEXEC) { // a script that names no interpreter: any shell takes it for one of its own
+		child.Path, child.Args = "/bin/sh", append([]string{path}, args[1:]...)
+		exit, err = a.Run.Start.Run(ctx, child)
+	}
 	if _, notStarted := errors.AsType[*executor.StartError](err); notStarted {
 		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
 		if errors.Is(err, fs.ErrNotExist) {
