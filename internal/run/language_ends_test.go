@@ -230,6 +230,31 @@ c = succeeded
 run = failed task_failed`,
 	},
 	{
+		id: "9.task.states",
+		file: `
+executors: { one: { kind: process, workers: 1 } }
+defaults: { executor: one }
+tasks:
+  a: { exec: [x], retry: 2 }
+  b: { exec: [x], needs: a }
+  c: { exec: [x], needs: b, if: "false" }
+  d: { exec: [x], for_each: [1, 2], max_parallel: 1, needs: a }
+`,
+		does: `
+a = exit 1 in 1s; ok in 1s
+b = ok in 1s
+d[0] = ok in 1s
+d[1] = hang`,
+		events: `cancel at 9s`,
+		want: `
+a.states = queued running retrying queued running succeeded
+b.states = pending queued running succeeded
+c.states = pending skipped
+d.states = pending queued running cancelled
+d[0].states = queued running succeeded
+d[1].states = pending queued running cancelled`,
+	},
+	{
 		id: "9.task.reasons",
 		file: `
 tasks:

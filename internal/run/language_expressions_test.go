@@ -39,6 +39,21 @@ tasks:
 		want: `a.inputs = {"braces":{"a":{"b":1}},"literal":"${{ params.n }}","string":"}}x}}"}`,
 	},
 	{
+		id: "5.places.params",
+		file: `
+schedule: { cron: "0 6 * * *", timezone: Europe/Berlin }
+params:
+  day: { type: date, default: "${{ run.interval_start }}" }
+  text: "run ${{ run.id }}"
+  given: "${{ run.id }}"
+tasks:
+  a: { expr: "[params.day, params.text, params.given]" }
+`,
+		info:   dag.RunInfo{IntervalStart: time.Date(2026, 1, 30, 23, 30, 0, 0, time.UTC).In(berlin())},
+		params: map[string]any{"given": "x"},
+		want:   `a.result = ["2026-01-31","run r1","x"]`,
+	},
+	{
 		id: "5.bare",
 		file: `
 params: { go: true }

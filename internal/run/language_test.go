@@ -26,7 +26,7 @@ type sentence struct {
 	info   dag.RunInfo
 	// want has a fact a line: `name = value`, `name ~ part`, `name = -` for a fact
 	// that is not there. Of a task or an instance: its status and reason (load),
-	// .attempts, .result, .error, .exit_code, .started, .ended, .delays; of an
+	// .attempts, .result, .error, .exit_code, .started, .ended, .delays, .states; of an
 	// attempt (load, load#2): .at, .inputs, .env, .stdin, .value; order is that of
 	// the starts; run, run.at, run.message and outputs are the run's.
 	want string

@@ -232,7 +232,24 @@ func (w *world) apply(e run.Event) bool {
 	for _, c := range commands {
 		w.obey(c)
 	}
+	w.noteStates()
 	return true
+}
+
+// noteStates adds to the states that each task and instance has gone through.
+func (w *world) noteStates() {
+	note := func(name string, s dag.Status) {
+		if all := w.facts[name+".states"]; !strings.HasSuffix(" "+all, " "+s.String()) {
+			w.facts[name+".states"] = strings.TrimSpace(all + " " + s.String())
+		}
+	}
+	for i := range w.m.Plan().Nodes {
+		note(w.task(int32(i)).ID, w.m.Outcome(i).Status)
+		in := w.m.Instances(i)
+		for k := range in {
+			note(w.name(int32(i), int32(k)), in[k].Status)
+		}
+	}
 }
 
 // obey carries out one command.
