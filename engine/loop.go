@@ -213,7 +213,7 @@ func (r *Run) begin(t run.Ticket) {
 	f := executor.Submit(r.ctx, r.pools[t.Task], func(ctx context.Context) (action.Outcome, error) {
 		return r.attempt(ctx, do, a), nil
 	}, r.options(task)...)
-	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, tail: last}
+	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, began: r.now, tail: last}
 	f.OnDone(func(f *futures.Future[action.Outcome]) {
 		out, err, _ := f.TryResult()
 		if err != nil {
@@ -289,6 +289,7 @@ func (r *Run) attemptNews(e *run.Event, w *working) {
 	}
 	n := r.about(AttemptEnded, e.Task, e.Instance)
 	n.Attempt = int(e.Attempt)
+	n.Duration = r.clock().Sub(w.began).Round(time.Millisecond)
 	n.Status = dag.Succeeded.String()
 	if f := e.Failure; f != nil {
 		n.Status, n.Reason, n.Message = dag.Failed.String(), f.Reason.String(), f.Message

@@ -84,6 +84,7 @@ type place struct{ task, instance int32 }
 type working struct {
 	future *futures.Future[action.Outcome]
 	ticket run.Ticket
+	began  time.Time
 	tail   *tail
 }
 
