@@ -311,6 +311,25 @@ tasks:
 		want: `b.result = [["a","m","z"],[2,3,1],[["a",2],["m",3],["z",1]]]`,
 	},
 	{
+		id: "5.secrets/never kept",
+		file: `
+secrets: [TOKEN]
+tasks:
+  a:
+    exec: [x]
+    retry: 2
+    inputs: { text: "${{ read_file('f') }}", token: "${{ secrets.TOKEN }}", both: "${{ inputs.token + inputs.text }}" }
+    env: { T: "${{ secrets.TOKEN }}", plain: 1 }
+`,
+		files: map[string]string{"f": "READS"},
+		does:  `a = exit 1; ok`,
+		want: `
+a.kept = {"env":{},"inputs":{"text":"1"}}
+a.inputs = {"both":"secret of TOKEN1","text":"1","token":"secret of TOKEN"}
+a#2.inputs = {"both":"secret of TOKEN1","text":"1","token":"secret of TOKEN"}
+a#2.env = {"T":"secret of TOKEN","plain":"1"}`,
+	},
+	{
 		id: "5.numbers.integers",
 		file: `
 tasks:

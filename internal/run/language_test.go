@@ -26,23 +26,23 @@ type sentence struct {
 	info   dag.RunInfo
 	// want has a fact a line: `name = value`, `name ~ part`, `name = -` for a fact
 	// that is not there. Of a task or an instance: its status and reason (load),
-	// .attempts, .result, .error, .exit_code, .started, .ended, .delays, .states; of an
-	// attempt (load, load#2): .at, .inputs, .env, .stdin, .value; order is that of
-	// the starts; run, run.at, run.message and outputs are the run's.
+	// .attempts, .result, .error, .exit_code, .started, .ended, .delays, .states, and
+	// .kept, what of its inputs and env stands in the log. Of an attempt (load,
+	// load#2): .at, .inputs, .env, .stdin, .value. order is that of the starts; run,
+	// run.at, run.message and outputs are the run's.
 	want string
-	// inline says that the case is not run by reference: it holds what stands in
-	// the state.
-	inline bool
+}
+
+func allSentences() []sentence {
+	return slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences)
 }
 
 // TestLanguage holds the sentences of the language about what a run does.
 func TestLanguage(t *testing.T) {
-	for _, c := range slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences) {
+	for _, c := range allSentences() {
 		t.Run(c.id, func(t *testing.T) {
 			for m, name := range modes {
-				if !c.inline || mode(m) != byRef {
-					t.Run(name, func(t *testing.T) { c.check(t, mode(m)) })
-				}
+				t.Run(name, func(t *testing.T) { c.check(t, mode(m)) })
 			}
 		})
 	}
@@ -149,7 +149,7 @@ func TestLanguageChecks(t *testing.T) {
 func TestEverySentence(t *testing.T) {
 	list := sentences(t)
 	cases := map[string]bool{}
-	for _, c := range slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences) {
+	for _, c := range allSentences() {
 		id, _, _ := strings.Cut(c.id, "/")
 		cases[id] = true
 	}

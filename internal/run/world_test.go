@@ -265,7 +265,11 @@ func (w *world) obey(c run.Command) {
 		w.schedule(happening{at: c.At, event: run.Event{
 			Kind: run.TimerFired, Timer: c.Timer, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt}})
 	case run.Evaluate:
-		w.schedule(happening{at: w.now, event: c.Evaluation.Do(w.host)})
+		e := c.Evaluation.Do(w.host)
+		if e.What == run.EvalInputs && e.Failure == nil {
+			w.facts[w.name(c.Task, c.Instance)+".kept"] = encode(w.t, e.Value)
+		}
+		w.schedule(happening{at: w.now, event: e})
 	case run.RetryScheduled:
 		name := w.name(c.Task, c.Instance)
 		w.retries[name] = append(w.retries[name], c.At.Sub(w.now).String())
