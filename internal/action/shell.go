@@ -68,12 +68,21 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	}
 	scriptCtx, end := context.WithCancel(ctx)
 	err = runner.Run(scriptCtx, file)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	// What the script left in the background ends with it. If ctx ends only
+	// meanwhile, the script was in time.
 	end()
 	left.close()
 	out.close()
 	stderr.close()
-	if ctx.Err() != nil {
-		o, _ := a.interrupted(ctx, -1, ctx.Err())
+	return a.interpreted(ctx, err, s, out, stderr)
+}
+
+// interpreted is the outcome of a script that has ended with err.
+func (a *Attempt) interpreted(ctx context.Context, err error, s *surroundings, out *capture, stderr *lastLine) Outcome {
+	if o, over := a.interrupted(ctx, -1, err); over {
 		return o
 	}
 	if status, ok := errors.AsType[interp.ExitStatus](err); ok {

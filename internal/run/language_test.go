@@ -34,7 +34,7 @@ type sentence struct {
 }
 
 func allSentences() []sentence {
-	return slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences)
+	return slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences, finallySentences)
 }
 
 // TestLanguage holds the sentences of the language about what a run does.

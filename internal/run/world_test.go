@@ -3,7 +3,6 @@ package run_test
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,14 +56,6 @@ const (
 
 var modes = [...]string{plain: "plain", byRef: "by reference", restored: "restored"}
 
-// act is what one attempt does.
-type act struct {
-	verb   string
-	arg    string
-	in     time.Duration
-	linger time.Duration
-}
-
 // happening is something that is going to happen.
 type happening struct {
 	at    time.Time
@@ -97,66 +88,6 @@ func newWorld(t testing.TB, m mode, plan *dag.Plan, c *sentence) *world {
 		}
 	}
 	return w
-}
-
-// parseScript reads the lines of a script.
-func parseScript(t testing.TB, text string) map[string][]act {
-	t.Helper()
-	script := map[string][]act{}
-	for line := range strings.Lines(text) {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		name, does, ok := strings.Cut(line, "=")
-		if !ok {
-			t.Fatalf("script: %q", line)
-		}
-		for one := range strings.SplitSeq(does, ";") {
-			script[strings.TrimSpace(name)] = append(script[strings.TrimSpace(name)], parseAct(t, one))
-		}
-	}
-	return script
-}
-
-func parseAct(t testing.TB, text string) act {
-	t.Helper()
-	text = strings.TrimSpace(text)
-	var a act
-	for _, word := range []struct {
-		name string
-		to   *time.Duration
-	}{{" linger ", &a.linger}, {" in ", &a.in}} {
-		if before, after, ok := strings.Cut(text, word.name); ok {
-			d, err := time.ParseDuration(after)
-			if err != nil {
-				t.Fatalf("script: %q: %v", text, err)
-			}
-			*word.to, text = d, before
-		}
-	}
-	a.verb, a.arg, _ = strings.Cut(text, " ")
-	return a
-}
-
-// parseRequest reads what somebody asks of the run: "cancel at 5s".
-func parseRequest(t testing.TB, line string) happening {
-	t.Helper()
-	what, at, _ := strings.Cut(line, " at ")
-	d, err := time.ParseDuration(at)
-	if err != nil {
-		t.Fatalf("events: %q: %v", line, err)
-	}
-	e := run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser}
-	switch what {
-	case "cancel":
-	case "kill":
-		e.Kill = true
-	case "replace":
-		e.Reason = dag.ReasonReplace
-	default:
-		t.Fatalf("events: %q", line)
-	}
-	return happening{at: epoch.Add(d), event: e}
 }
 
 func (w *world) schedule(h happening) {
@@ -365,32 +296,6 @@ func (w *world) attempt(t run.Ticket) {
 	w.schedule(h)
 }
 
-// failure is how the act fails, nil where it does not.
-func (a *act) failure(t testing.TB) *dag.Failure {
-	f := &dag.Failure{Message: a.verb, ExitCode: -1}
-	switch a.verb {
-	case "ok", "hang":
-		return nil
-	case "exit":
-		code, err := strconv.Atoi(a.arg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Reason, f.ExitCode, f.Message = dag.ReasonExit, code, "exit status "+a.arg
-	case "timeout":
-		f.Reason = dag.ReasonTimeout
-	case "error":
-		f.Reason, f.Type, f.Traceback = dag.ReasonError, "KeyError", "line 1"
-	case "lost", "engine-lost":
-		f.Reason = dag.ReasonLost
-	case "invalid":
-		f.Reason = dag.ReasonInvalid
-	default:
-		t.Fatalf("script: no verb %q", a.verb)
-	}
-	return f
-}
-
 // surround evaluates what an attempt is given, as a driver does, and notes it. Of
 // an `expr` it returns the value.
 func (w *world) surround(mark string, t *dag.Task, s *dag.Scope) (value any, f *dag.Failure) {
@@ -473,81 +378,4 @@ func (w *world) outcome(name string, o *dag.Outcome) {
 			w.facts[name+field] = time.UnixMilli(ms).Sub(w.start).String()
 		}
 	}
-}
-
-func encode(t testing.TB, v any) string {
-	t.Helper()
-	text, err := dag.EncodeJSON(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-func decode(t testing.TB, text string) any {
-	t.Helper()
-	if text == "" {
-		return nil
-	}
-	v, err := dag.DecodeJSON([]byte(text))
-	if err != nil {
-		t.Fatalf("script: %s: %v", text, err)
-	}
-	return v
-}
-
-// library is the host of a case: files and values in memory.
-type library struct {
-	files  map[string]string
-	values map[string]any
-	reads  map[string]int
-}
-
-func (l *library) keep(v any) *dag.Ref {
-	name := "sha256:" + strconv.Itoa(len(l.values))
-	l.values[name] = v
-	return &dag.Ref{Hash: name, Size: 100_000}
-}
-
-// resolve puts the values in the place of what refers to them.
-func (l *library) resolve(v any) any {
-	switch v := v.(type) {
-	case *dag.Ref:
-		return l.values[v.Hash]
-	case []any:
-		list := make([]any, len(v))
-		for k := range v {
-			list[k] = l.resolve(v[k])
-		}
-		return list
-	case map[string]any:
-		m := make(map[string]any, len(v))
-		for k := range v {
-			m[k] = l.resolve(v[k])
-		}
-		return m
-	}
-	return v
-}
-
-// Load implements dag.Host.
-func (l *library) Load(r *dag.Ref) (any, error) { return l.values[r.Hash], nil }
-
-// Secret implements dag.Host.
-func (l *library) Secret(name string) (string, error) { return "secret of " + name, nil }
-
-// ReadFile implements dag.Host: reads are counted, and READS in the text is their
-// number.
-func (l *library) ReadFile(path string) (string, error) {
-	l.reads[path]++
-	text, ok := l.files[path]
-	if !ok {
-		return "", fmt.Errorf("open %s: no such file", path)
-	}
-	return strings.ReplaceAll(text, "READS", strconv.Itoa(l.reads[path])), nil
-}
-
-// HashFiles implements dag.Host.
-func (l *library) HashFiles(globs []string) (string, error) {
-	return "hash of " + strings.Join(globs, " "), nil
 }
