@@ -293,7 +293,7 @@ func (f *frame) task(k varKind, i int) (any, error) {
 	case varTaskError:
 		return failure(o.Err), nil
 	case varExitCode:
-		return int(o.ExitCode), nil
+		return exitCode(int(o.ExitCode)), nil
 	case varAttempts:
 		return int(o.Attempts), nil
 	case varStartedAt:
@@ -317,8 +317,23 @@ func failure(e *Failure) any {
 	if e == nil {
 		return nil
 	}
-	return map[string]any{"reason": e.Reason.String(), "message": e.Message, "type": e.Type,
-		"exit_code": e.ExitCode, "traceback": e.Traceback}
+	return map[string]any{"reason": e.Reason.String(), "message": e.Message, "type": textOrNull(e.Type),
+		"exit_code": exitCode(e.ExitCode), "traceback": textOrNull(e.Traceback)}
+}
+
+// exitCode is null where there was no process.
+func exitCode(c int) any {
+	if c < 0 {
+		return nil
+	}
+	return c
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // run is a field of the run.

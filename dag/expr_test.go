@@ -89,7 +89,7 @@ func TestEval(t *testing.T) {
 		{"tasks.me2 ?? 1", nil}, // replaced below
 		{"tasks.a.error", nil},
 		{"tasks.b.error.message", "killed"},
-		{"tasks.b.error", map[string]any{"reason": "exit", "message": "killed", "type": "", "exit_code": 137, "traceback": ""}},
+		{"tasks.b.error", map[string]any{"reason": "exit", "message": "killed", "type": nil, "exit_code": 137, "traceback": nil}},
 		{"tasks.b.exit_code", 137},
 		{"tasks.b.result", nil},
 		{"run.id + '/' + run.workflow", "r1/w"},

@@ -121,7 +121,7 @@ func (c *compiler) typ(v variable) valueType {
 	switch v.kind {
 	case varStatus, varRunID, varRunWorkflow, varRunTrigger, varRunStatus, varSecret:
 		return textValue
-	case varExitCode, varAttempts, varRunAttempt, varIndex:
+	case varAttempts, varRunAttempt, varIndex:
 		return intValue
 	case varDuration:
 		return floatValue

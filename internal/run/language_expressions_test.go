@@ -86,7 +86,7 @@ tasks:
     if: always()
     expr: "[tasks.a.result, tasks.a.status, tasks.a.error, tasks.a.exit_code, tasks.a.attempts, tasks.a.started_at, tasks.a.duration]"
 `,
-		want: `b.result = [null,"skipped",null,-1,0,null,0]`,
+		want: `b.result = [null,"skipped",null,null,0,null,0]`,
 	},
 	{
 		id: "5.names.env",
@@ -250,7 +250,7 @@ tasks:
 a = exit 137
 b = error
 c = ok`,
-		want: `d.result = [{"exit_code":137,"message":"exit status 137","reason":"exit","traceback":"","type":""},{"exit_code":-1,"message":"error","reason":"error","traceback":"line 1","type":"KeyError"},null]`,
+		want: `d.result = [{"exit_code":137,"message":"exit status 137","reason":"exit","traceback":null,"type":null},{"exit_code":null,"message":"error","reason":"error","traceback":"line 1","type":"KeyError"},null]`,
 	},
 	{
 		id: "5.result.field",
