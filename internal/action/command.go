@@ -67,10 +67,7 @@ func (script) Do(ctx context.Context, a *Attempt) Outcome {
 		return invalid(err)
 	}
 	defer s.clear()
-	shell := a.Task.Shell
-	if len(shell) == 0 {
-		shell = defaultShell
-	}
+	shell := a.shell()
 	argv := append(append([]string(nil), shell...), "-c", sc.Text)
 	if len(sc.Text)+1 > maxVariable {
 		// The kernel takes no argument of that size: from a file, then.
@@ -82,6 +79,14 @@ func (script) Do(ctx context.Context, a *Attempt) Outcome {
 		argv = append(argv[:len(shell)], name)
 	}
 	return a.process(ctx, s, argv)
+}
+
+// shell is the shell of a script, with its flags.
+func (a *Attempt) shell() []string {
+	if len(a.Task.Shell) == 0 {
+		return defaultShell
+	}
+	return a.Task.Shell
 }
 
 // process runs a command and makes its result.

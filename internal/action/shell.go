@@ -25,10 +25,7 @@ import (
 type interpreted struct{}
 
 func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
-	shell := a.Task.Shell
-	if len(shell) == 0 {
-		shell = defaultShell
-	}
+	shell := a.shell()
 	if !interpretable(shell[0]) {
 		return script{}.Do(ctx, a)
 	}
@@ -49,22 +46,31 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	defer fed()
 	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
 	stderr := &lastLine{to: a.Stderr}
+	err = a.interpret(ctx, sc, shell[1:], s, interp.StdIO(standardInput(stdin), out, stderr))
+	out.close()
+	stderr.close()
+	return a.interpreted(ctx, err, s, out, stderr)
+}
+
+// interpret runs a script to its end, with all that it started. The error is an
+// interp.ExitStatus, that of ctx if it ended first, or says what went wrong.
+func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string, s *surroundings, streams interp.RunnerOption) error {
 	// The interpreter is a bash: of scripts parsed as POSIX it loses blanks in
 	// `export x="a  b"`. That the script is POSIX was checked when it was loaded.
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(sc.Text), a.Task.ID)
 	if err != nil {
-		return invalid(err)
+		return err
 	}
 	var left programs
 	runner, err := interp.New(
-		interp.Params(shell[1:]...),
+		interp.Params(flags...),
 		interp.Env(expand.ListEnviron(s.env...)),
 		interp.Dir(s.dir),
-		interp.StdIO(standardInput(stdin), out, stderr),
+		streams,
 		interp.ExecHandlers(a.execHandler(&left)),
 	)
 	if err != nil {
-		return failed(dag.ReasonError, "the shell inside flow: %v", err)
+		return fmt.Errorf("the shell inside flow: %w", err)
 	}
 	scriptCtx, end := context.WithCancel(ctx)
 	err = runner.Run(scriptCtx, file)
@@ -75,9 +81,7 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	// meanwhile, the script was in time.
 	end()
 	left.close()
-	out.close()
-	stderr.close()
-	return a.interpreted(ctx, err, s, out, stderr)
+	return err
 }
 
 // interpreted is the outcome of a script that has ended with err.
