@@ -246,24 +246,17 @@ func read(root *os.Root, name string) (holder, bool) {
 	return h, err == nil && n == 3
 }
 
-// ask asks the holder to end its run. The process is pinned down before it is
-// made sure that it still holds the place, so that no other process with the
-// same number is ever signalled.
-func (h holder) ask(root *os.Root) {
-	pidfd, err := unix.PidfdOpen(h.pid, 0)
-	if err != nil {
-		return // it has gone
+// holds reports whether the holder still has its place.
+func (h holder) holds(root *os.Root) bool {
+	f, err := locked(root, h.place)
+	if f != nil {
+		f.Close()
 	}
-	defer unix.Close(pidfd)
-	if f, err := locked(root, h.place); err != nil || f != nil {
-		if f != nil {
-			f.Close()
-		}
-		return
+	if err != nil || f != nil {
+		return false
 	}
-	if now, ok := read(root, h.place); ok && now == h {
-		_ = unix.PidfdSendSignal(pidfd, Replace, nil, 0) // it may just have gone
-	}
+	now, ok := read(root, h.place)
+	return ok && now == h
 }
 
 func runs(hs []holder) []string {

@@ -135,6 +135,48 @@ func TestReplaceAsksTheHolderToEnd(t *testing.T) {
 	}
 }
 
+// Who has given its place up is not asked to end: neither while nobody has it,
+// nor when another run has.
+func TestOnlyWhoHoldsAPlaceIsAsked(t *testing.T) {
+	home := t.TempDir()
+	take := func(run string) (*Place, holder) {
+		p, err := Take(t.Context(), ask(t, home, run, "skip", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(filepath.Join(home, "running", "daily"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		h, ok := read(root, "place-0")
+		if !ok || h.run != run || !h.holds(root) {
+			t.Errorf("%s does not hold the place: %v", run, h)
+		}
+		return p, h
+	}
+	gone := func(h holder, when string) {
+		root, err := os.OpenRoot(filepath.Join(home, "running", "daily"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		if h.holds(root) {
+			t.Errorf("%s: %s still holds the place", when, h.run)
+		}
+	}
+	p, first := take("first")
+	if err := p.Free(); err != nil {
+		t.Fatal(err)
+	}
+	gone(first, "when it is free")
+	p, _ = take("second")
+	gone(first, "when another has it")
+	if err := p.Free(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFilesOfTheDeadAreNoObstacle(t *testing.T) {
 	home := t.TempDir()
 	dir := filepath.Join(home, "running", "daily")
