@@ -9,7 +9,6 @@ package cron
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 )
@@ -147,9 +146,6 @@ func duration(s string) (time.Duration, error) {
 	return d + more, err
 }
 
-// Location is the schedule's time zone.
-func (s *Schedule) Location() *time.Location { return s.loc }
-
 // Warnings says what of the expression is probably not meant as it stands.
 func (s *Schedule) Warnings() []string { return append([]string(nil), s.warnings...) }
 
@@ -188,19 +184,6 @@ func (s *Schedule) Prev(before time.Time) (Time, bool) {
 		seg = segmentAt(time.Unix(seg.start-1, 0), s.loc)
 	}
 	return Time{}, false
-}
-
-// After yields the times after a moment, in order, without end.
-func (s *Schedule) After(t time.Time) iter.Seq[Time] {
-	return func(yield func(Time) bool) {
-		for {
-			next, ok := s.Next(t)
-			if !ok || !yield(next) {
-				return
-			}
-			t = next.At
-		}
-	}
 }
 
 // nextEvery is Next of @every.
