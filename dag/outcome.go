@@ -66,9 +66,8 @@ type Failure struct {
 
 // Ref is a value that is kept elsewhere, by the hash of its JSON encoding.
 type Ref struct {
-	Hash  string `json:"ref"`  // "sha256:" and 64 hexadecimal digits
-	Size  int64  `json:"size"` // bytes
-	Store string `json:"store,omitzero"`
+	Hash string `json:"ref"`  // "sha256:" and 64 hexadecimal digits
+	Size int64  `json:"size"` // bytes
 }
 
 // Outcome is what is known of a task: what `tasks.ID` shows to expressions.

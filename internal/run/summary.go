@@ -10,16 +10,16 @@ import (
 
 // Summary is a run as it stands, in the form of the command line's JSON.
 type Summary struct {
-	Type     string         `json:"type"` // "summary"
-	Run      string         `json:"run"`
-	Workflow string         `json:"workflow"`
-	Status   string         `json:"status"`
-	Reason   string         `json:"reason,omitzero"`
-	Message  string         `json:"message,omitzero"`
-	Started  Time           `json:"started_at,omitzero"`
-	Ended    Time           `json:"ended_at,omitzero"`
-	Outputs  map[string]any `json:"outputs"`
-	Tasks    TaskSummaries  `json:"tasks"`
+	Type     string        `json:"type"` // "summary"
+	Run      string        `json:"run"`
+	Workflow string        `json:"workflow"`
+	Status   string        `json:"status"`
+	Reason   string        `json:"reason,omitzero"`
+	Message  string        `json:"message,omitzero"`
+	Started  Time          `json:"started_at,omitzero"`
+	Ended    Time          `json:"ended_at,omitzero"`
+	Outputs  Outputs       `json:"outputs"` // never nil
+	Tasks    TaskSummaries `json:"tasks"`
 }
 
 // TaskSummaries is written as one JSON object, in the order of the file.
@@ -66,46 +66,19 @@ func (t Time) IsZero() bool { return t.Time.IsZero() }
 // MarshalJSON implements json.Marshaler.
 func (t Time) MarshalJSON() ([]byte, error) { return json.Marshal(dag.Text(t.Time)) }
 
+// Outputs are the run's outputs by name: plain values, written by the language's
+// rules.
+type Outputs map[string]any
+
+// MarshalJSON implements json.Marshaler.
+func (o Outputs) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(map[string]any(o)) }
+
 // Plain is a plain value, or a *dag.Ref, written by the language's rules.
 type Plain struct{ Value any }
 
 // MarshalJSON implements json.Marshaler. What is kept elsewhere stands as
-// {"ref": its hash, "size": its bytes}.
-func (p Plain) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(named(p.Value)) }
-
-// named puts what a reference says of itself in its place, also within the list
-// or map of a fan-out.
-func named(v any) any {
-	switch v := v.(type) {
-	case *dag.Ref:
-		m := map[string]any{"ref": v.Hash, "size": int(v.Size)}
-		if v.Store != "" {
-			m["store"] = v.Store
-		}
-		return m
-	case []any:
-		for k := range v {
-			if _, ok := v[k].(*dag.Ref); ok {
-				list := make([]any, len(v))
-				for k := range v {
-					list[k] = named(v[k])
-				}
-				return list
-			}
-		}
-	case map[string]any:
-		for k := range v {
-			if _, ok := v[k].(*dag.Ref); ok {
-				m := make(map[string]any, len(v))
-				for k := range v {
-					m[k] = named(v[k])
-				}
-				return m
-			}
-		}
-	}
-	return v
-}
+// {"ref": its hash, "size": its bytes}, also within the list or map of a fan-out.
+func (p Plain) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(p.Value) }
 
 // MarshalJSON implements json.Marshaler.
 func (ts TaskSummaries) MarshalJSON() ([]byte, error) {
@@ -142,7 +115,7 @@ func (m *Machine) Summary() *Summary {
 		s.Ended = m.time(m.now)
 	}
 	if s.Outputs == nil {
-		s.Outputs = map[string]any{}
+		s.Outputs = Outputs{}
 	}
 	for i := range m.nodes {
 		s.Tasks[i] = m.taskSummary(int32(i))

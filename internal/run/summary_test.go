@@ -10,7 +10,8 @@ import (
 )
 
 // The summary is JSON of one form, in the order of the file; what is kept
-// elsewhere stands by its reference.
+// elsewhere stands by its reference. Outputs are written by the language's rules,
+// like results: nothing is escaped that needn't be.
 func TestSummaryJSON(t *testing.T) {
 	wf, found := dag.Parse("w.yaml", []byte(`
 tasks:
@@ -19,7 +20,7 @@ tasks:
   b: { exec: [x], needs: z, if: failure() }
   c: { expr: "'<&>'" }
   d: { for_each: { k: 1 }, exec: [x] }
-outputs: { n: 1.0 }
+outputs: { n: 1.0, text: "<\L>" }
 `))
 	if wf == nil {
 		t.Fatal(found)
@@ -33,12 +34,11 @@ a[0] = ok [1] in 1s
 a[1] = exit 137; error
 d = ok "D"`})
 	w.live(nil, nil, dag.RunInfo{ID: "r1", Workflow: "w", StartedAt: epoch.In(berlin()), Attempt: 1})
-	text, err := json.Marshal(w.m.Summary())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got bytes.Buffer
-	if err := json.Indent(&got, text, "", " "); err != nil {
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(w.m.Summary()); err != nil {
 		t.Fatal(err)
 	}
 	// One line a task is easier to read than one a field.
@@ -51,7 +51,8 @@ d = ok "D"`})
  "started_at": "2026-01-31T07:30:00+01:00",
  "ended_at": "2026-01-31T07:30:01+01:00",
  "outputs": {
-  "n": 1
+  "n": 1,
+  "text": "<` + "\u2028" + `>"
  },
  "tasks": {
   "z": { "status": "succeeded", "attempts": 1, "cached": false, "exit_code": 0, "started_at": "2026-01-31T07:30:00+01:00", "ended_at": "2026-01-31T07:30:00+01:00", "result": null },
