@@ -115,7 +115,7 @@ const (
 	// answer applied.
 	Evaluate
 	// TaskEnded: news, nothing to do. A task (Instance -1), or an instance of a
-	// fan-out, has ended; Machine.Outcome and Machine.Instance tell how.
+	// fan-out, has ended; Machine.Outcome and Machine.Instances tell how.
 	TaskEnded
 	// RetryScheduled: news. Attempt has failed, the next is due at At.
 	RetryScheduled

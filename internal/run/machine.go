@@ -149,9 +149,6 @@ func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 // Plan returns the plan that the machine runs.
 func (m *Machine) Plan() *dag.Plan { return m.plan }
 
-// Start returns what Started said, nil before it came. It is not to be changed.
-func (m *Machine) Start() *Start { return m.start }
-
 // Outcome returns what is known of a task. The pointer stays good; what it
 // points to does not change any more once its status has ended.
 func (m *Machine) Outcome(task int) *dag.Outcome { return &m.outs[task] }
@@ -167,9 +164,6 @@ func (m *Machine) Instances(task int) []dag.Outcome {
 
 // Result returns how the run stands: its status is RunRunning until Finish.
 func (m *Machine) Result() Result { return m.result }
-
-// Now returns the time of the last event.
-func (m *Machine) Now() time.Time { return at(m.now) }
 
 // begin handles Started.
 func (m *Machine) begin(s *Start) {

@@ -341,7 +341,7 @@ func (w *world) collect() {
 	res := w.m.Result()
 	w.facts["run"] = strings.TrimSpace(res.Status.String() + " " + res.Reason.String())
 	w.facts["run.message"] = res.Message
-	w.facts["run.at"] = w.m.Now().Sub(w.start).String()
+	w.facts["run.at"] = w.m.Summary().Ended.Sub(w.start).String()
 	w.facts["order"] = strings.Join(w.order, " ")
 	if res.Outputs != nil {
 		w.facts["outputs"] = encode(w.t, res.Outputs)
