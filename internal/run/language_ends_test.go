@@ -32,13 +32,8 @@ run = failed task_failed
 run.at = 5s`,
 	},
 	{
-		id: "9.run.failed/of finally",
-		file: `
-tasks:
-  a: { exec: [x] }
-finally:
-  b: { exec: [x] }
-`,
+		id:   "9.run.failed/of finally",
+		file: taskAndFinally,
 		does: `b = exit 1`,
 		want: `run = failed task_failed`,
 	},
@@ -75,13 +70,8 @@ run = cancelled user
 run.at = 2s`,
 	},
 	{
-		id: "9.run.cancelled/replace",
-		file: `
-tasks:
-  a: { exec: [x] }
-finally:
-  b: { exec: [x] }
-`,
+		id:     "9.run.cancelled/replace",
+		file:   taskAndFinally,
 		does:   `a = hang`,
 		events: `replace at 2s`,
 		want: `
@@ -90,14 +80,8 @@ b = succeeded
 run = cancelled replace`,
 	},
 	{
-		id: "9.run.cancelled/in finally",
-		file: `
-tasks:
-  a: { exec: [x] }
-finally:
-  b: { exec: [x] }
-  c: { exec: [x], needs: b }
-`,
+		id:     "9.run.cancelled/in finally",
+		file:   taskAndTwoFinally,
 		does:   `b = ok in 9s`,
 		events: `cancel at 2s`,
 		want: `
@@ -344,11 +328,8 @@ a.ended = 12s
 a.error = -`,
 	},
 	{
-		id: "9.cancel/twice",
-		file: `
-tasks:
-  a: { exec: [x] }
-`,
+		id:   "9.cancel/twice",
+		file: oneTask,
 		does: `a = hang linger 5s`,
 		events: `
 cancel at 1s

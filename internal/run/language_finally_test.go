@@ -77,14 +77,8 @@ b.at = 9s
 c[1].at = 9s`,
 	},
 	{
-		id: "9.finally.after/a cancel that lasts",
-		file: `
-tasks:
-  a: { exec: [x] }
-finally:
-  b: { exec: [x] }
-  c: { exec: [x], needs: b }
-`,
+		id:     "9.finally.after/a cancel that lasts",
+		file:   taskAndTwoFinally,
 		does:   `a = hang linger 7s`,
 		events: `cancel at 1s`,
 		want: `

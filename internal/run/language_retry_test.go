@@ -18,11 +18,8 @@ a.delays = 1s 1s
 a#3.at = 2s`,
 	},
 	{
-		id: "3.retry.none",
-		file: `
-tasks:
-  a: { exec: [x] }
-`,
+		id:   "3.retry.none",
+		file: oneTask,
 		does: `a = exit 1; ok`,
 		want: `
 a = failed exit

@@ -33,6 +33,21 @@ type sentence struct {
 	want string
 }
 
+// Workflows of several cases, whose tasks differ in what their attempts do.
+const (
+	oneTask = `
+tasks:
+  a: { exec: [x] }
+`
+	taskAndFinally = oneTask + `
+finally:
+  b: { exec: [x] }
+`
+	taskAndTwoFinally = taskAndFinally + `
+  c: { exec: [x], needs: b }
+`
+)
+
 func allSentences() []sentence {
 	return slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences, finallySentences)
 }
