@@ -288,3 +288,29 @@ func TestStartRefuses(t *testing.T) {
 	}
 	var _ []dag.Diagnostic = engine.Check(planOf(t, "/", "secrets: [X]\ntasks: { a: { run: ls } }").Workflow)
 }
+
+// TestPlacesOfACancelledRunAreNotLost: a run that is cancelled while attempts of
+// it are queued gives back what it is granted on its way out.
+func TestPlacesOfACancelledRunAreNotLost(t *testing.T) {
+	e := newEngine(t, engine.Workers(1))
+	going := planOf(t, t.TempDir(), "name: going\ntasks:\n  a: { run: 'true' }\n  b: { run: 'true', needs: a }\n  c: { run: 'true', needs: b }\n")
+	stopped := planOf(t, t.TempDir(), "name: stopped\ntasks:\n  a: { run: 'true' }\n  b: { run: 'true' }\n  c: { run: 'true' }\n")
+	for range 40 {
+		a, err := e.Start(going, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := e.Start(stopped, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Cancel()
+		for _, r := range []*engine.Run{a, b} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if _, err := r.Wait(ctx); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+		}
+	}
+}

@@ -104,7 +104,8 @@ func (e *Engine) Close() error {
 	return errors.Join(append(errs, e.launcher.Close())...)
 }
 
-// poolOf names the pool of an executor: a file's own is not another's.
+// poolOf names the pool of an executor: one that a workflow defines is not
+// another's.
 func poolOf(w *dag.Workflow, x *dag.Executor) string {
 	if x.Pos == (dag.Pos{}) {
 		return x.Name
@@ -184,12 +185,26 @@ func (e *Engine) dispatch(r *Run, released []run.Ticket, ready []run.Command) ([
 	}
 }
 
-// forget removes a run that has ended and hands its places on.
+// leave takes a run that has ended out of the dispatcher, with the places that it
+// was granted and never took, and hands those on.
+func (e *Engine) leave(r *Run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.disp.Remove(r.queue)
+	for {
+		t, ok := e.disp.Next()
+		if !ok {
+			return
+		}
+		e.runs[t.Run].in.put(message{ticket: &t, granted: true})
+	}
+}
+
+// forget lets go of a run of which nothing is left.
 func (e *Engine) forget(r *Run) {
 	e.mu.Lock()
-	e.disp.Remove(r.queue)
+	defer e.mu.Unlock()
 	delete(e.runs, r.queue)
-	e.mu.Unlock()
 }
 
 // Check tells what a workflow needs that this build can't do yet, a finding for

@@ -110,14 +110,10 @@ func (h *host) Secret(name string) (string, error) {
 // folder.
 func (h *host) ReadFile(path string) (string, error) {
 	path = h.abs(path)
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
+	text, err := action.ReadBounded(path)
+	if _, large := errors.AsType[*action.TooLargeError](err); large {
+		return "", fmt.Errorf("read_file: %s has more than 64 MiB", path)
 	}
-	if info.Size() > action.MaxResult {
-		return "", fmt.Errorf("read_file: %s has %d bytes, at most 64 MiB can be read", path, info.Size())
-	}
-	text, err := os.ReadFile(path)
 	return string(text), err
 }
 

@@ -20,6 +20,8 @@ import (
 func (r *Run) loop(start *run.Start) {
 	defer close(r.done)
 	r.err = r.drive(start)
+	r.engine.leave(r)
+	r.evaluating.close()
 	r.summary = r.m.Summary()
 	r.err = errors.Join(r.err, r.clean())
 	r.engine.forget(r) // last, since Close waits for those that it finds
@@ -33,7 +35,8 @@ func (r *Run) drive(start *run.Start) error {
 	var batch []message
 	for {
 		if err := r.handOut(); err != nil {
-			return errors.Join(err, r.abandon())
+			r.abandon()
+			return err
 		}
 		if r.m.Result().Status != run.RunRunning && len(r.working) == 0 {
 			return nil
@@ -49,7 +52,8 @@ func (r *Run) drive(start *run.Start) error {
 		}
 		for i := range batch {
 			if err := r.handle(&batch[i]); err != nil {
-				return errors.Join(err, r.abandon())
+				r.abandon()
+				return err
 			}
 		}
 	}
@@ -57,15 +61,12 @@ func (r *Run) drive(start *run.Start) error {
 
 // abandon kills what is at work after an error of the engine itself, and waits
 // for it.
-func (r *Run) abandon() error {
+func (r *Run) abandon() {
 	r.kill()
 	for _, w := range r.working {
 		w.future.Abort(errKilled)
 		_, _ = w.future.Result(context.Background()) // it was killed: how it ended does not matter
-		r.released = append(r.released, w.ticket)
 	}
-	_, err := r.engine.dispatch(r, r.released, nil)
-	return err
 }
 
 // handle takes one message.
@@ -130,8 +131,7 @@ func (r *Run) carryOut(c *run.Command) {
 	case run.SetTimer:
 		r.timers.set(*c)
 	case run.Evaluate:
-		ev := c.Evaluation
-		go func() { r.in.put(message{event: ev.Do(r.host)}) }()
+		r.evaluating.add(c.Evaluation)
 	case run.TaskEnded:
 		r.taskNews(c)
 	case run.RetryScheduled:
@@ -212,12 +212,12 @@ func (r *Run) begin(t run.Ticket) {
 	do := r.actions[t.Task]
 	f := executor.Submit(r.ctx, r.pools[t.Task], func(ctx context.Context) (action.Outcome, error) {
 		return r.attempt(ctx, do, a), nil
-	}, r.options(task)...)
+	}, executor.Name(task.ID))
 	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, began: r.now, tail: last}
 	f.OnDone(func(f *futures.Future[action.Outcome]) {
 		out, err, _ := f.TryResult()
 		if err != nil {
-			out = broken(task, err)
+			out = broken(err)
 		}
 		r.in.put(message{ticket: &t, event: run.Event{
 			Kind: run.AttemptEnded, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt,
@@ -227,26 +227,8 @@ func (r *Run) begin(t run.Ticket) {
 }
 
 // broken is the outcome of an attempt that did not come to its own end.
-func broken(t *dag.Task, err error) action.Outcome {
-	f := &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}
-	if errors.Is(err, context.DeadlineExceeded) {
-		f.Reason, f.Message = dag.ReasonTimeout, fmt.Sprintf("timed out after %s, and did not stop", t.Timeout)
-	}
-	return action.Outcome{ExitCode: -1, Failure: f}
-}
-
-// stray is how much longer than its timeout and grace an attempt on threads may
-// take before its worker is given up.
-const stray = 5 * time.Second
-
-// options are those of an attempt's future. A goroutine can't be killed: one
-// that does not return in time loses its place, and the future ends without it.
-func (r *Run) options(t *dag.Task) []executor.TaskOption {
-	opts := []executor.TaskOption{executor.Name(t.ID)}
-	if x, ok := r.plan.Workflow.Executor(t.Executor); ok && !x.Process && t.Timeout > 0 {
-		opts = append(opts, executor.Timeout(t.Timeout+t.Grace+stray))
-	}
-	return opts
+func broken(err error) action.Outcome {
+	return action.Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}}
 }
 
 // attempt does the work, on the executor's goroutine.

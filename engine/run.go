@@ -70,6 +70,8 @@ type Run struct {
 	released []run.Ticket     // to be given back at the end of the batch
 	working  map[place]*working
 
+	evaluating evaluator
+
 	ctx     context.Context // ends when the run is killed
 	kill    context.CancelFunc
 	done    chan struct{}
@@ -109,6 +111,7 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		working: make(map[place]*working), done: make(chan struct{}),
 	}
 	r.ctx, r.kill = context.WithCancel(context.Background())
+	r.evaluating.do = r.evaluate
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
@@ -168,8 +171,11 @@ func (e *Engine) admit(r *Run) error {
 func (r *Run) prepare() error {
 	w := r.plan.Workflow
 	dir, err := os.MkdirTemp("", "flow-run-")
+	if err == nil {
+		dir, err = filepath.Abs(dir) // tasks run in other folders
+	}
 	if err != nil {
-		return fmt.Errorf("engine: no folder for the run: %w", err)
+		return fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)
 	}
 	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
 	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
@@ -177,6 +183,9 @@ func (r *Run) prepare() error {
 		os.Mkdir(filepath.Join(dir, "work"), 0o700),
 		os.WriteFile(filepath.Join(dir, action.NoInputs), []byte("{}\n"), 0o600),
 	)
+	if err != nil {
+		return errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean())
+	}
 	r.poolName = make([]string, len(w.Tasks))
 	r.actions = make([]action.Action, len(w.Tasks))
 	for i, t := range w.Tasks {
@@ -189,9 +198,6 @@ func (r *Run) prepare() error {
 			return errors.Join(err, r.clean())
 		}
 		r.actions[i] = a
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("engine: no folder for the run: %w", err), r.clean())
 	}
 	return nil
 }

@@ -81,5 +81,11 @@ func failed(r dag.Reason, format string, args ...any) Outcome {
 	return Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: r, Message: fmt.Sprintf(format, args...), ExitCode: -1}}
 }
 
-// invalid is the outcome of an attempt whose expressions could not be evaluated.
-func invalid(err error) Outcome { return failed(dag.ReasonInvalid, "%v", err) }
+// invalid is the outcome of an attempt whose expressions could not be evaluated,
+// or whose files could not be written.
+func invalid(err error) Outcome {
+	if _, ok := errors.AsType[*unwritableError](err); ok {
+		return failed(dag.ReasonError, "%v", err)
+	}
+	return failed(dag.ReasonInvalid, "%v", err)
+}

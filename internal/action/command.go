@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,15 +68,6 @@ func (script) Do(ctx context.Context, a *Attempt) Outcome {
 	defer s.clear()
 	shell := a.shell()
 	argv := append(append([]string(nil), shell...), "-c", sc.Text)
-	if len(sc.Text)+1 > maxVariable {
-		// The kernel takes no argument of that size: from a file, then.
-		name := s.resultFile + ".sh"
-		if err := os.WriteFile(name, []byte(sc.Text), 0o600); err != nil {
-			return failed(dag.ReasonError, "the script can't be written to %s: %v", name, err)
-		}
-		defer os.Remove(name)
-		argv = append(argv[:len(shell)], name)
-	}
 	return a.process(ctx, s, argv)
 }
 

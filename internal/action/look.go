@@ -13,18 +13,23 @@ import (
 // can't run at all ("" if it can), and which programs its script names in vain.
 // It only looks: it starts nothing and writes nothing.
 func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
-	found := make(map[string]bool) // programs that were looked up
-	has := func(name, dir string) bool {
+	found := make(map[[2]string]string) // what is wrong with a program, by PATH and name
+	wrong := func(t *dag.Task, name, dir string) string {
 		if strings.Contains(name, "/") {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(dir, name)
 			}
-			return runnable(name)
+			return notRunnable(name)
 		}
-		if _, known := found[name]; !known {
-			found[name] = onPath(name)
+		path, known := pathOf(t)
+		if !known {
+			return ""
 		}
-		return found[name]
+		key := [2]string{path, name}
+		if _, known := found[key]; !known {
+			found[key] = notOnPath(path, name)
+		}
+		return found[key]
 	}
 	return func(t *dag.Task) (string, []string) {
 		x, _ := w.Executor(t.Executor)
@@ -33,22 +38,29 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 		}
 		dir, known := folder(w, t)
 		if known {
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			switch info, err := os.Stat(dir); {
+			case err != nil:
 				return fmt.Sprintf("dir %s does not exist", dir), nil
+			case !info.IsDir():
+				return fmt.Sprintf("dir %s is no folder", dir), nil
 			}
 		}
 		switch a := t.Action.(type) {
 		case dag.Exec:
-			if name, ok := a.Argv[0].Literal(); ok && !has(dag.Text(name), dir) {
-				return fmt.Sprintf("there is no program %s", dag.Text(name)), nil
+			if name, ok := a.Argv[0].Literal(); ok {
+				if why := wrong(t, dag.Text(name), dir); why != "" {
+					return dag.Text(name) + " " + why, nil
+				}
 			}
 		case dag.Run:
-			if len(t.Shell) > 0 && !has(t.Shell[0], dir) {
-				return fmt.Sprintf("there is no shell %s", t.Shell[0]), nil
+			if len(t.Shell) > 0 {
+				if why := wrong(t, t.Shell[0], dir); why != "" {
+					return "shell " + t.Shell[0] + " " + why, nil
+				}
 			}
 			var missing []string
 			for _, name := range a.Script.Programs() {
-				if !has(name, dir) {
+				if why := wrong(t, name, dir); why != "" {
 					missing = append(missing, name)
 				}
 			}
@@ -74,16 +86,37 @@ func folder(w *dag.Workflow, t *dag.Task) (string, bool) {
 	}
 }
 
-func onPath(name string) bool {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if runnable(filepath.Join(dir, name)) {
-			return true
+// pathOf is the PATH of a task's command, and whether it is known now.
+func pathOf(t *dag.Task) (string, bool) {
+	for _, b := range t.Env {
+		if b.Name == "PATH" {
+			v, ok := b.Value.Literal()
+			return dag.Text(v), ok
 		}
 	}
-	return false
+	return os.Getenv("PATH"), true
 }
 
-func runnable(name string) bool {
+// notOnPath says why a program can't be started, "" if it can: relative folders
+// of PATH don't count, as where it is started.
+func notOnPath(path, name string) string {
+	for _, dir := range filepath.SplitList(path) {
+		if filepath.IsAbs(dir) && notRunnable(filepath.Join(dir, name)) == "" {
+			return ""
+		}
+	}
+	return "is no program in PATH"
+}
+
+func notRunnable(name string) string {
 	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+	switch {
+	case err != nil:
+		return "does not exist"
+	case info.IsDir():
+		return "is a folder"
+	case info.Mode()&0o111 == 0:
+		return "is not executable"
+	}
+	return ""
 }

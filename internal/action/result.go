@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"flow/dag"
 )
@@ -98,17 +99,20 @@ func (a *Attempt) resultFrom(dir string) ([]byte, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	text, err := readBounded(path)
+	text, err := ReadBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("result: the command did not write %s", path)
 	}
-	return text, err
+	if err != nil {
+		return nil, fmt.Errorf("result: %w", err)
+	}
+	return text, nil
 }
 
 // readResultFile reads $FLOW_RESULT, if the command wrote it: JSON if all of it
 // is, else text.
 func readResultFile(path string) (v any, ok bool, err error) {
-	text, err := readBounded(path)
+	text, err := ReadBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -122,23 +126,25 @@ func readResultFile(path string) (v any, ok bool, err error) {
 	return v, true, err
 }
 
-// readBounded reads a file that is to become a result.
-func readBounded(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("result: %s is a folder", path)
-	}
-	if info.Size() > MaxResult {
-		return nil, &TooLargeError{info.Size()}
-	}
-	f, err := os.Open(path)
+// ReadBounded reads a file of at most MaxResult bytes. What is no regular file is
+// refused: a pipe may block for ever, a device may have no end.
+func ReadBounded(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe may block as well
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > MaxResult:
+		return nil, &TooLargeError{info.Size()}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, MaxResult+1))
 	if err == nil && len(text) > MaxResult {
 		err = &TooLargeError{int64(len(text))}

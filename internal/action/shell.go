@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -73,16 +74,35 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		return fmt.Errorf("the shell inside flow: %w", err)
 	}
 	scriptCtx, end := context.WithCancel(ctx)
-	err = runner.Run(scriptCtx, file)
-	if ctx.Err() != nil {
-		err = ctx.Err()
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- runner.Run(scriptCtx, file) }()
+	select {
+	case err = <-ended:
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		// What the script left in the background ends with it. If ctx ends only
+		// meanwhile, the script was in time.
+		end()
+		left.close()
+		return err
+	case <-ctx.Done():
 	}
-	// What the script left in the background ends with it. If ctx ends only
-	// meanwhile, the script was in time.
-	end()
+	// Its programs end, at the latest after their grace. A goroutine can't be
+	// made to: one that does not return then, stuck in opening a pipe that nobody
+	// opens, say, is left to itself, and the attempt ends without it.
 	left.close()
-	return err
+	select {
+	case <-ended:
+	case <-time.After(straySlack):
+	}
+	return ctx.Err()
 }
+
+// straySlack is how long a script that was told to end, and has no program at work
+// any more, is waited for.
+const straySlack = time.Second
 
 // interpreted is the outcome of a script that has ended with err.
 func (a *Attempt) interpreted(ctx context.Context, err error, s *surroundings, out *capture, stderr *lastLine) Outcome {

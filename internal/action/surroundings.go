@@ -48,8 +48,11 @@ func Environ(environ []string, w *dag.Workflow) []string {
 	return slices.Clip(out)
 }
 
-// variable is one environment variable that an attempt adds.
-type variable struct{ name, value string }
+// variable is one environment variable that an attempt adds, or takes away.
+type variable struct {
+	name, value string
+	gone        bool
+}
 
 // surroundings are what a command is started with.
 type surroundings struct {
@@ -75,16 +78,19 @@ func (a *Attempt) surround(script []dag.ScriptVar) (*surroundings, error) {
 	}
 	var added []variable
 	for _, b := range a.Task.Env {
-		v := variable{b.Name, dag.Text(env[b.Name])}
+		v := variable{name: b.Name, value: dag.Text(env[b.Name])}
 		if err := v.check(); err != nil {
 			return nil, err
 		}
 		added = append(added, v)
 	}
 	for _, b := range a.Task.Inputs {
-		v := variable{b.Name, dag.Text(s.inputs[b.Name])}
+		v := variable{name: b.Name, value: dag.Text(s.inputs[b.Name])}
 		if len(v.name)+len(v.value)+2 > maxVariable {
-			continue // it stands in $FLOW_INPUTS
+			// It stands in $FLOW_INPUTS; another variable of its name must not be
+			// taken for it.
+			added = append(added, variable{name: b.Name, gone: true})
+			continue
 		}
 		if err := v.check(); err != nil {
 			return nil, err
@@ -110,7 +116,7 @@ func evaluate(vars []dag.ScriptVar, s *dag.Scope) ([]variable, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[k] = variable{sv.Name, dag.Text(v)}
+		out[k] = variable{name: sv.Name, value: dag.Text(v)}
 		if strings.IndexByte(out[k].value, 0) >= 0 {
 			return nil, fmt.Errorf("${{ %s }}: its value has a NUL byte, which no variable can hold", sv.Expr)
 		}
@@ -156,19 +162,19 @@ func (a *Attempt) folder() (string, error) {
 func (a *Attempt) own(s *surroundings) []variable {
 	key := a.Run.ID + "/" + a.Task.ID
 	vars := []variable{
-		{"FLOW_RUN_ID", a.Run.ID},
-		{"FLOW_TASK", a.Task.ID},
-		{"FLOW_ATTEMPT", strconv.Itoa(a.Number)},
-		{"FLOW_DIR", filepath.Join(a.Run.Dir, "work")},
-		{"FLOW_INPUTS", s.inputsFile},
-		{"FLOW_RESULT", s.resultFile},
+		{name: "FLOW_RUN_ID", value: a.Run.ID},
+		{name: "FLOW_TASK", value: a.Task.ID},
+		{name: "FLOW_ATTEMPT", value: strconv.Itoa(a.Number)},
+		{name: "FLOW_DIR", value: filepath.Join(a.Run.Dir, "work")},
+		{name: "FLOW_INPUTS", value: s.inputsFile},
+		{name: "FLOW_RESULT", value: s.resultFile},
 	}
 	if a.Instance >= 0 {
 		index := strconv.Itoa(a.Instance)
 		key += "/" + index
-		vars = append(vars, variable{"FLOW_INDEX", index})
+		vars = append(vars, variable{name: "FLOW_INDEX", value: index})
 	}
-	return append(vars, variable{"FLOW_IDEMPOTENCY_KEY", key})
+	return append(vars, variable{name: "FLOW_IDEMPOTENCY_KEY", value: key})
 }
 
 // writeInputs writes $FLOW_INPUTS and names $FLOW_RESULT. Without inputs there
@@ -185,8 +191,21 @@ func (s *surroundings) writeInputs(a *Attempt) error {
 		return err
 	}
 	s.inputsFile = filepath.Join(a.Run.Dir, base+".inputs.json")
-	return os.WriteFile(s.inputsFile, text, 0o600)
+	if err := os.WriteFile(s.inputsFile, text, 0o600); err != nil {
+		return &unwritableError{err}
+	}
+	return nil
 }
+
+// unwritableError tells of a file of an attempt that could not be written: the
+// machine's fault, not the values', so that another attempt may do better.
+type unwritableError struct{ cause error }
+
+func (e *unwritableError) Error() string {
+	return fmt.Sprintf("$FLOW_INPUTS can't be written (TMPDIR): %v", e.cause)
+}
+
+func (e *unwritableError) Unwrap() error { return e.cause }
 
 // NoInputs is the file in a run's folder, made with it, that is the $FLOW_INPUTS
 // of all tasks without inputs. It holds an empty map.
@@ -200,27 +219,24 @@ func (s *surroundings) clear() {
 	_ = os.Remove(s.resultFile) // most attempts have none
 }
 
-// merge adds variables to an environment in which each name stands once; later
-// ones win.
+// merge adds variables to an environment in which each name stands once, or
+// takes them away; later ones win.
 func merge(base []string, vars []variable) []string {
-	place := make(map[string]int, len(vars))
-	env := make([]string, 0, len(base)+len(vars))
-	for _, v := range vars {
-		place[v.name] = -1
+	last := make(map[string]int, len(vars))
+	for k, v := range vars {
+		last[v.name] = k
 	}
+	env := make([]string, 0, len(base)+len(vars))
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")
-		if _, ok := place[name]; !ok {
+		if _, ok := last[name]; !ok {
 			env = append(env, kv)
 		}
 	}
-	for _, v := range vars {
-		if k := place[v.name]; k >= 0 {
-			env[k] = v.name + "=" + v.value
-			continue
+	for k, v := range vars {
+		if last[v.name] == k && !v.gone {
+			env = append(env, v.name+"="+v.value)
 		}
-		place[v.name] = len(env)
-		env = append(env, v.name+"="+v.value)
 	}
 	return env
 }

@@ -22,8 +22,8 @@ func TestEnviron(t *testing.T) {
 // before under the same name.
 func TestMerge(t *testing.T) {
 	base := []string{"A=1", "B=2", "C=3"}
-	got := merge(base, []variable{{"B", "x"}, {"D", "y"}, {"B", "z=z"}})
-	if want := []string{"A=1", "C=3", "B=z=z", "D=y"}; !slices.Equal(got, want) {
+	got := merge(base, []variable{{name: "B", value: "x"}, {name: "D", value: "y"}, {name: "B", value: "z=z"}})
+	if want := []string{"A=1", "C=3", "D=y", "B=z=z"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if !slices.Equal(base, []string{"A=1", "B=2", "C=3"}) {

@@ -39,10 +39,12 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 		},
 	})
 	switch {
+	case err == nil:
+		return p, nil
 	case errors.Is(err, home.ErrTaken):
 		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: not run: %w (concurrency: on_limit: skip)", w.Name, err)}
 	case ctx.Err() != nil:
 		return nil, &codeError{code: exitCancelled, err: fmt.Errorf("%s: cancelled while it waited: %w", w.Name, context.Cause(ctx))}
 	}
-	return p, err
+	return nil, err
 }

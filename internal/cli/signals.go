@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"flow/engine"
 	"flow/internal/home"
@@ -12,18 +13,32 @@ import (
 
 // signals are those that concern a run: the terminal's and the system's, which
 // cancel it, and that of a newer run which is to take its place.
-type signals struct{ came chan os.Signal }
+type signals struct {
+	came chan os.Signal
+	pipe chan os.Signal // those of output that nobody reads any more
+}
 
 func newSignals() *signals {
-	s := &signals{came: make(chan os.Signal, 4)}
-	signal.Notify(s.came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, home.Replace)
+	s := &signals{came: make(chan os.Signal, 4), pipe: make(chan os.Signal, 1)}
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, home.Replace} {
+		if !signal.Ignored(sig) { // by nohup, or by a shell for a job in the background
+			signal.Notify(s.came, sig)
+		}
+	}
 	// A reader of our output that has gone must not take flow away from under its
-	// tasks: a write fails then, and the run is cancelled.
-	signal.Ignore(syscall.SIGPIPE)
+	// tasks: a write fails then, and the run is cancelled. The signal is caught and
+	// not ignored, since programs inherit what is ignored.
+	signal.Notify(s.pipe, syscall.SIGPIPE)
 	return s
 }
 
-func (s *signals) stop() { signal.Stop(s.came) }
+func (s *signals) stop() {
+	signal.Stop(s.came)
+	signal.Stop(s.pipe)
+}
+
+// patience is how long a run that is killed may take to end.
+const patience = 5 * time.Second
 
 // cancel cancels the run at the first signal and kills it at the second; it also
 // cancels it when nobody reads its events any more. The function that it returns
@@ -31,6 +46,7 @@ func (s *signals) stop() { signal.Stop(s.came) }
 func (s *signals) cancel(r *engine.Run, v view) (stop func()) {
 	broken := v.broken()
 	over, ended := make(chan struct{}), make(chan struct{})
+	var impatient *time.Timer
 	go func() {
 		defer close(ended)
 		for n := 0; ; {
@@ -46,8 +62,14 @@ func (s *signals) cancel(r *engine.Run, v view) (stop func()) {
 					r.Replace()
 					continue
 				}
-				if n++; n > 1 {
+				if n++; n > 1 || sig == syscall.SIGQUIT {
 					r.Kill()
+					if impatient == nil {
+						impatient = time.AfterFunc(patience, func() {
+							v.say("flow: the run does not end; leaving it")
+							os.Exit(exitCancelled)
+						})
+					}
 					continue
 				}
 				v.say("flow: " + signalName(sig) + ": cancelling the run; once more to kill it")
@@ -58,6 +80,9 @@ func (s *signals) cancel(r *engine.Run, v view) (stop func()) {
 	return func() {
 		close(over)
 		<-ended
+		if impatient != nil {
+			impatient.Stop()
+		}
 	}
 }
 
