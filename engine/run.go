@@ -113,9 +113,11 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	r.ctx, r.kill = context.WithCancel(context.Background())
 	r.evaluating.do = r.evaluate
 	if err := r.prepare(); err != nil {
+		r.kill()
 		return nil, err
 	}
 	if err := e.admit(r); err != nil {
+		r.kill()
 		return nil, errors.Join(err, r.clean())
 	}
 	go r.loop(start)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -81,8 +80,12 @@ func report(err error, stderr io.Writer) int {
 		coded = &codeError{code: exitInternal, err: err}
 	}
 	if coded.err != nil {
+		text := coded.err.Error()
+		if err != error(coded) {
+			text = err.Error() // with those that stand beside it
+		}
 		// Of several errors each has a line; they stand below each other.
-		fmt.Fprintf(stderr, "flow: %s\n", strings.ReplaceAll(coded.err.Error(), "\n", "\n      "))
+		fmt.Fprintf(stderr, "flow: %s\n", strings.ReplaceAll(text, "\n", "\n      "))
 		if coded.hint != "" {
 			fmt.Fprintf(stderr, "hint: %s\n", coded.hint)
 		}
@@ -195,6 +198,3 @@ func files(least, most int) cobra.PositionalArgs {
 func completeFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
-
-// getenv is the environment, for what looks at a variable.
-func getenv(name string) string { return os.Getenv(name) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"flow/dag"
@@ -17,7 +18,7 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	if c.MaxRuns == 0 {
 		return nil, nil
 	}
-	dir, err := home.Dir(f.home, getenv)
+	dir, err := home.Dir(f.home, os.Getenv)
 	if err != nil {
 		return nil, usage("", "%w", err)
 	}

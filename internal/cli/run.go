@@ -34,8 +34,8 @@ func (f *runFlags) add(c *cobra.Command) {
 
 // options are the flags' values, checked.
 func (f *runFlags) options() (engine.Options, error) {
-	if f.jobs < 0 || f.workers < 0 {
-		return engine.Options{}, usage("", "--jobs and --workers are not negative")
+	if f.jobs < 0 || f.workers < 0 || f.workers > maxWorkers {
+		return engine.Options{}, usage("", "--jobs and --workers are not negative, and --workers is at most %d", maxWorkers)
 	}
 	// An empty variable of a script must not become a run of everything.
 	if f.only != nil && (len(f.only) == 0 || slices.Contains(f.only, "")) {
@@ -76,6 +76,9 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 invalid file, params or usage,
 	c.Flags().Bool("no-history", false, "keep nothing of the run (as yet, nothing is kept of any)")
 	return c
 }
+
+// maxWorkers is the largest size of a pool, as in a file.
+const maxWorkers = 100_000
 
 // view shows a run while it goes on and when it has ended.
 type view interface {

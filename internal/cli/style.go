@@ -19,13 +19,13 @@ type style struct{ colour bool }
 // newStyle follows NO_COLOR, CLICOLOR_FORCE and CLICOLOR (https://no-color.org,
 // https://bixense.com/clicolors).
 func newStyle(w io.Writer) style {
-	if getenv("NO_COLOR") != "" {
+	if os.Getenv("NO_COLOR") != "" {
 		return style{}
 	}
-	if f := getenv("CLICOLOR_FORCE"); f != "" && f != "0" {
+	if f := os.Getenv("CLICOLOR_FORCE"); f != "" && f != "0" {
 		return style{true}
 	}
-	if getenv("CLICOLOR") == "0" || getenv("TERM") == "dumb" {
+	if os.Getenv("CLICOLOR") == "0" || os.Getenv("TERM") == "dumb" {
 		return style{}
 	}
 	_, tty := terminal(w)

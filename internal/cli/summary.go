@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"flow/dag"
 	"flow/engine"
@@ -81,7 +82,7 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 				fmt.Fprintf(b, "  %s\n", name)
 			}
 			for _, line := range lines {
-				fmt.Fprintf(b, "  %s %s\n", st.faint("│"), oneLine(line))
+				fmt.Fprintf(b, "  %s %s\n", st.faint("│"), fit(line, 400))
 			}
 		}
 	}
@@ -135,8 +136,24 @@ func (v *endings) outputs(b *strings.Builder, s *engine.Summary, st style) {
 		width = max(width, len(o.Name))
 	}
 	for _, o := range v.plan.Workflow.Outputs {
-		fmt.Fprintf(b, "  %s  %s\n", st.faint(pad(o.Name, width)), shown(s.Outputs[o.Name]))
+		fmt.Fprintf(b, "  %s  %s\n", st.faint(pad(o.Name, width)), v.output(s.Outputs[o.Name]))
 	}
+}
+
+// output is an output as it is shown: on a terminal cut to what people read, for
+// anybody else whole, on one line.
+func (v *endings) output(x any) string {
+	if _, tty := terminal(v.std.out); tty {
+		return shown(x)
+	}
+	if text, ok := x.(string); ok && !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	text, err := dag.EncodeJSON(x)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // shown is a value as people are shown it: text as it is, all else as JSON.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func newView(std streams, plan *dag.Plan, asJSON bool) view {
 		return &jsonView{enc: encoder(std.out), talk: std.err, gone: make(chan struct{})}
 	}
 	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string), told: make(map[telling]int)}
-	if f, tty := terminal(std.err); tty && getenv("TERM") != "dumb" {
+	if f, tty := terminal(std.err); tty && os.Getenv("TERM") != "dumb" {
 		return newLive(f, ends)
 	}
 	return &plainView{ends: ends, style: newStyle(std.err)}
