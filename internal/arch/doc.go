@@ -1,4 +1,5 @@
-// Package arch holds the tests that keep the house in order: who may import
-// whom, which file may import a library that is to stay replaceable, and that
-// every package says what it is for. It has no code of its own.
+// Package arch holds the tests that keep the house in order, most of it as
+// docs/architecture.md says: who may import whom, which files may import a library
+// that is to stay replaceable, what is pure, and that every package says what it
+// is for. It has no code of its own.
 package arch
