@@ -3,6 +3,7 @@ package dag
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ var fileObject = newObject(object[fileParts]{
 	name: "a workflow", title: "workflow",
 	doc: "A workflow of flow: a set of tasks, each a future that others may name.",
 	keys: []key[fileParts]{
-		{name: "name", read: readName, shape: shapeID, doc: "The workflow's name, unique in a folder of workflows. Default: the file's base name."},
+		{name: "name", read: readName, shape: shapeID, doc: "The workflow's name, unique in a folder of workflows. Default: the file's base name, which has to be an id then."},
 		{name: "description", read: func(d *decoder, n *node, _ *fileParts) { d.w.Description, _ = d.text(n) }, shape: shapeText, doc: "What the workflow does, for people."},
 		{name: "tags", read: func(d *decoder, n *node, _ *fileParts) { d.w.Tags = d.texts(n) }, shape: shapeTexts, doc: "Words to find the workflow by."},
 		{name: "owner", read: func(d *decoder, n *node, _ *fileParts) { d.w.Owner, _ = d.text(n) }, shape: shapeText, doc: "Who answers for the workflow."},
@@ -87,8 +88,11 @@ func (d *decoder) workflow(root *node) {
 	d.secrets = make(map[string]bool)
 	var f fileParts
 	fileObject.read(d, root, root, &f)
-	if d.w.Name == "" {
+	if find(root, "name") == nil {
 		d.w.Name = baseName(d.w.File)
+		if !isID(d.w.Name) {
+			d.src.errorAt(Pos{1, 1}, 1, "this file's name, %s, is no id; give the workflow a name: a letter or _ first, then letters, digits, _ and -", shorten(strconv.Quote(d.w.Name), 60))
+		}
 	}
 	d.declareParams(f.params)
 	d.ids = make(map[string]int, pairCount(f.tasks)+pairCount(f.finally))
@@ -119,20 +123,10 @@ func readName(d *decoder, n *node, _ *fileParts) {
 	}
 }
 
-// baseName makes a workflow's name of its file's.
+// baseName is a file's name without its folder and its ending.
 func baseName(path string) string {
 	base := filepath.Base(path)
-	base = strings.TrimSuffix(base, filepath.Ext(base))
-	name := strings.Map(func(r rune) rune {
-		if r == '-' || isName("_"+string(r)) {
-			return r
-		}
-		return '-'
-	}, base)
-	if name = strings.Trim(name, "-"); name == "" {
-		return "workflow"
-	}
-	return name
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 func readConcurrency(d *decoder, n *node, _ *fileParts) {

@@ -71,12 +71,18 @@ func unwrapAll(err error) error {
 }
 
 func TestName(t *testing.T) {
-	for file, want := range map[string]string{
-		"orders.yaml": "orders", "a/b/daily-load.yml": "daily-load", "my flow.yaml": "my-flow", "01-x.yaml": "01-x", "<stdin>": "stdin", "…": "workflow", "": "workflow", "x.y.yaml": "x-y",
-	} {
-		w, _ := Parse(file, []byte("tasks: { a: { run: ls } }"))
-		if w == nil || w.Name != want {
+	const text = "tasks: { a: { run: ls } }"
+	for _, file := range []string{"orders.yaml", "a/b/daily-load.yml", "_x", "A1.2.yaml", "数据.yaml", "é☃.yaml", ".yaml", "a b.yaml", "a;b.yaml", "1abc.yaml", "-a.yaml", "…", "", "x.y.yaml"} {
+		want, ok := map[string]string{"orders.yaml": "orders", "a/b/daily-load.yml": "daily-load", "_x": "_x"}[file]
+		w, found := Parse(file, []byte(text))
+		switch {
+		case ok && (w == nil || w.Name != want):
 			t.Errorf("%q: %v, want %q", file, w, want)
+		case !ok && (len(found) != 1 || found[0].Pos != Pos{1, 1} || !strings.Contains(found[0].Message, "give the workflow a name")):
+			t.Errorf("%q: %v", file, found)
+		}
+		if w, found := Parse(file, []byte("name: given\n"+text)); w == nil || w.Name != "given" {
+			t.Errorf("%q with a name: %v", file, found)
 		}
 	}
 }
