@@ -132,6 +132,21 @@ func visible(s string) string {
 	}, s)
 }
 
+// Finding makes an error about a place in the workflow's file, as [Parse] makes
+// them: with the file's name and the line, underlined by one character. It is for
+// what others find in a workflow that has been loaded. A place that the file
+// doesn't have, and any in a workflow built in Go, has no line to show.
+func (w *Workflow) Finding(at Pos, format string, args ...any) Diagnostic {
+	f := Diagnostic{File: w.File, Pos: at, Message: fmt.Sprintf(format, args...)}
+	if at.Line > 0 {
+		f.Len = 1
+		if w.src != nil {
+			f.Source = w.src.line(at.Line)
+		}
+	}
+	return f
+}
+
 // WriteDiagnostics prints the findings of one file: at most 20, then how many
 // there are besides. Where there are more, errors go before warnings; the
 // order stays that of the file.

@@ -31,6 +31,26 @@ func TestRender(t *testing.T) {
 	}
 }
 
+func TestFinding(t *testing.T) {
+	w, found := Parse("a.yaml", []byte("# é\ntasks:\n  a: { run: ls }\n"))
+	if w == nil {
+		t.Fatal(found)
+	}
+	want := "a.yaml:3:3: task a: no\n    3 |   a: { run: ls }\n      |   ^\n"
+	if got := w.Finding(w.Tasks[0].Pos, "task %s: no", "a").Render(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := w.Finding(Pos{}, "all of it").Render(); got != "a.yaml: all of it\n" {
+		t.Error(got)
+	}
+	if got := w.Finding(Pos{99, 1}, "nowhere").Source; got != "" {
+		t.Error(got)
+	}
+	if got := (&Workflow{File: "b"}).Finding(Pos{1, 2}, "built in Go").String(); got != "b:1:2: built in Go" {
+		t.Error(got)
+	}
+}
+
 // TestLongLines: whatever the line and the place, what is shown fits, and the
 // caret stands below its character.
 func TestLongLines(t *testing.T) {

@@ -57,13 +57,14 @@ func Load(path string) (*Workflow, []Diagnostic, error) {
 }
 
 // Parse reads a workflow from the text of a file. File is the name that stands
-// in findings; its folder is what relative paths start from, its base the
-// workflow's name where the text gives none.
+// in findings; its folder is what relative paths start from, its base without the
+// ending the workflow's name where the text gives none, and an error where that is
+// no id.
 //
 // It returns all findings, by place, not the first one only. With an error
-// among them the workflow is nil; warnings alone leave it whole. Nothing of src
-// is kept but what stands in findings and in the workflow. Time and memory are
-// linear in the size of the text, and aliases are expanded within a bound.
+// among them the workflow is nil; warnings alone leave it whole. The text is
+// kept as long as the workflow, for [Workflow.Finding]. Time and memory are linear
+// in the size of the text, and aliases are expanded within a bound.
 func Parse(file string, src []byte) (*Workflow, []Diagnostic) {
 	return parse(file, string(src))
 }
@@ -87,6 +88,7 @@ func parse(file, text string) (*Workflow, []Diagnostic) {
 	if src.failed() {
 		return nil, src.findings()
 	}
+	w.src = &source{file: src.file, text: src.text, lines: src.lines, ascii: src.ascii}
 	return w, src.findings()
 }
 

@@ -36,6 +36,8 @@ type Workflow struct {
 	Tasks       []*Task // of `tasks`, then of `finally`, each in file order; Task.Index is the place in this slice
 	Outputs     []Binding
 	Tests       []Case
+
+	src *source // the file's text, for findings of others; nil for one built in Go
 }
 
 // Binding gives a name to a value: an entry of `inputs`, `env`, `outputs`, ….
