@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxCircle bounds how many tasks of a circle are shown: the first and the last.
+const maxCircle = 20
+
 // connect fills every task's Deps with what it needs and what its expressions
 // mention, and reports circles.
 func (d *decoder) connect() {
@@ -14,7 +17,13 @@ func (d *decoder) connect() {
 	}
 	for _, circle := range circles(d.w.Tasks) {
 		var b strings.Builder
-		for _, t := range circle {
+		for i, t := range circle {
+			if left := len(circle) - maxCircle; left > 0 && maxCircle/2 <= i && i < maxCircle/2+left {
+				if i == maxCircle/2 {
+					fmt.Fprintf(&b, "… and %d more … → ", left)
+				}
+				continue
+			}
 			fmt.Fprintf(&b, "%s (line %d) → ", t.ID, t.Pos.Line)
 		}
 		first := circle[0]

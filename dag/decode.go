@@ -45,6 +45,9 @@ const (
 func (d *decoder) place(n *node) Pos { return Pos{n.Line, n.Column} }
 
 func (d *decoder) errorf(n *node, format string, args ...any) {
+	if d.src.refused[n] {
+		return
+	}
 	d.src.errorAt(d.src.pos(d.src.begin(n)), d.src.length(n), format, args...)
 }
 

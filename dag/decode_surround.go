@@ -126,8 +126,9 @@ func readMatrix(d *decoder, n *node, t *draft) {
 		return
 	}
 	f := &Fan{}
-	product := 1
+	product, given := 1, false
 	for k, v := range pairs(n) {
+		given = given || k.Value != "exclude"
 		switch {
 		case k.Value == "include":
 			f.Include = d.combinations(k, v, nil)
@@ -147,7 +148,7 @@ func readMatrix(d *decoder, n *node, t *draft) {
 	if product > maxInstances {
 		d.errorf(d.at, "matrix has more than %d combinations", maxInstances)
 	}
-	if len(f.Matrix) == 0 && f.Include == nil {
+	if !given {
 		d.errorf(d.at, "matrix has no lists")
 	}
 	t.Fan = f

@@ -150,6 +150,9 @@ func (d *decoder) readTask(t *draft) {
 }
 
 func (d *decoder) wholeTask(t *draft) bool {
+	if d.src.refused[t.n] {
+		return false
+	}
 	switch t.n.Kind {
 	case mapKind:
 		return taskObject.read(d, t.n, t.id, t)

@@ -69,7 +69,7 @@ func (o *object[T]) read(d *decoder, n *node, at *node, into *T) bool {
 		d.key, d.at = o.keys[i].name, keys[i]
 		if values[i] != nil {
 			o.keys[i].read(d, values[i], into)
-		} else if o.keys[i].must && !slips[i] {
+		} else if o.keys[i].must && !slips[i] && !d.src.refused[n] {
 			d.errorf(at, "%s needs %s", o.name, d.key)
 		}
 	}

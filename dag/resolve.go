@@ -89,7 +89,7 @@ func (r *resolver) child(n *node, i int, c *node, depth int) extent {
 		n.Content[i] = target
 		return e
 	}
-	n.Content[i] = nothing(c)
+	n.Content[i] = r.nothing(c)
 	return extent{1, 1}
 }
 
@@ -183,13 +183,17 @@ func (r *resolver) merge(n *node) {
 		}
 		for _, m := range from {
 			if isNull(m) {
-				continue // nothing, or what was refused
+				if r.src.refused[m] {
+					r.refuse(n)
+				}
+				continue
 			}
 			if m.Kind != mapKind {
 				r.src.errorAt(Pos{k.Line, k.Column}, 2, "<< merges a map or a list of maps, not %s", nodeKind(m))
 				continue
 			}
 			if !r.expand(len(m.Content), Pos{k.Line, k.Column}, 2) {
+				r.refuse(n)
 				continue
 			}
 			for j := 0; j < len(m.Content); j += 2 {
@@ -229,8 +233,18 @@ func (r *resolver) checkTag(n *node) {
 }
 
 // nothing stands in for a node that was refused: a null, so that the walk goes on.
-func nothing(n *node) *node {
-	return &node{Kind: scalarKind, Tag: "!!null", Line: n.Line, Column: n.Column}
+func (r *resolver) nothing(n *node) *node {
+	null := &node{Kind: scalarKind, Tag: "!!null", Line: n.Line, Column: n.Column}
+	r.refuse(null)
+	return null
+}
+
+// refuse notes that a node lacks what stands in the file.
+func (r *resolver) refuse(n *node) {
+	if r.src.refused == nil {
+		r.src.refused = make(map[*node]bool)
+	}
+	r.src.refused[n] = true
 }
 
 // nodeKind names what a node is, as people call it.

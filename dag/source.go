@@ -23,6 +23,7 @@ type source struct {
 		line, col, offset int
 	}
 	wide    map[*node]bool // numbers that don't fit into 64 bits
+	refused map[*node]bool // what an alias or merge that was refused has left empty: nothing is said of that
 	guesses int            // how many names have been compared
 }
 
