@@ -249,7 +249,7 @@ func (p *Param) fromText(s string) (any, error) {
 		}
 		return Plain(d.Seconds())
 	}
-	v, err := DecodeJSON([]byte(s))
+	v, err := decodeJSON([]byte(s))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; a %s is written as JSON", wrong, err, p.Type)
 	}

@@ -74,7 +74,7 @@ func TestReadParamsTellsAll(t *testing.T) {
 		`param b: "yes" is no bool; write true or false`,
 		`param d: "31.1.2026" is no date; write one as 2026-01-31`,
 		`param t: 90 has no unit; write 90s, 90m or 90h`,
-		`param l: "a,b" is no list: `,
+		`param l: "a,b" is no list: not valid JSON`,
 		`param m: "[1]" is no map`,
 		`param e: is required (string); give it with --param e=…`,
 		`param o: must be of type string, not `,
