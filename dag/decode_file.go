@@ -40,7 +40,7 @@ var fileObject = newObject(object[fileParts]{
 	name: "a workflow", title: "workflow",
 	doc: "A workflow of flow: a set of tasks, each a future that others may name.",
 	keys: []key[fileParts]{
-		{name: "name", read: readName, shape: shapeID, doc: "The workflow's name, unique in a folder of workflows. Default: the file's base name, which has to be an id then."},
+		{name: "name", read: readName, shape: shapeID, doc: "The workflow's name, unique in a folder of workflows. Default: the file's base name, with - for what may not stand in an id."},
 		{name: "description", read: func(d *decoder, n *node, _ *fileParts) { d.w.Description, _ = d.text(n) }, shape: shapeText, doc: "What the workflow does, for people."},
 		{name: "tags", read: func(d *decoder, n *node, _ *fileParts) { d.w.Tags = d.texts(n) }, shape: shapeTexts, doc: "Words to find the workflow by."},
 		{name: "owner", read: func(d *decoder, n *node, _ *fileParts) { d.w.Owner, _ = d.text(n) }, shape: shapeText, doc: "Who answers for the workflow."},
@@ -89,9 +89,9 @@ func (d *decoder) workflow(root *node) {
 	var f fileParts
 	fileObject.read(d, root, root, &f)
 	if find(root, "name") == nil {
-		d.w.Name = baseName(d.w.File)
-		if !isID(d.w.Name) {
-			d.src.errorAt(Pos{1, 1}, 1, "this file's name, %s, is no id; give the workflow a name: a letter or _ first, then letters, digits, _ and -", shorten(strconv.Quote(d.w.Name), 60))
+		base := strings.TrimSuffix(filepath.Base(d.w.File), filepath.Ext(d.w.File))
+		if d.w.Name = idOf(base); d.w.Name == "" {
+			d.src.errorAt(Pos{1, 1}, 1, "no id can be made of this file's name, %s; give the workflow a name: a letter or _ first, then letters, digits, _ and -", shorten(strconv.Quote(base), 60))
 		}
 	}
 	d.declareParams(f.params)
@@ -123,10 +123,19 @@ func readName(d *decoder, n *node, _ *fileParts) {
 	}
 }
 
-// baseName is a file's name without its folder and its ending.
-func baseName(path string) string {
-	base := filepath.Base(path)
-	return strings.TrimSuffix(base, filepath.Ext(base))
+// idOf makes an id of a file's name: what may not stand in one becomes "-", and "_"
+// stands before a digit. "" where nothing is left but "-".
+func idOf(base string) string {
+	id := strings.Trim(strings.Map(func(r rune) rune {
+		if isName("_" + string(r)) {
+			return r
+		}
+		return '-'
+	}, base), "-")
+	if id != "" && !isName(id[:1]) {
+		id = "_" + id
+	}
+	return id
 }
 
 func readConcurrency(d *decoder, n *node, _ *fileParts) {
