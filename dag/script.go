@@ -20,6 +20,7 @@ type Script struct {
 
 	src      string
 	programs []string
+	needs    string
 }
 
 // ScriptVar is a variable of a Script. Its name begins with FLOW_X; no input
@@ -53,8 +54,10 @@ func (s *Script) Uses() *Uses {
 func (s *Script) Programs() []string { return slices.Clone(s.programs) }
 
 // NewScript makes a script without expressions, for workflows that are built in
-// Go. It is not parsed.
-func NewScript(text string) *Script { return &Script{Text: text, src: text} }
+// Go. Whether it parses is not looked at.
+func NewScript(text string) *Script {
+	return &Script{Text: text, src: text, needs: needsOf(text, syntax.LangBash)}
+}
 
 // Bounds of a script. Linux takes no argument of 128 KiB, and the parser
 // recurses.
@@ -87,7 +90,7 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 	ps := pieces(t.s)
 	if i := slices.IndexFunc(ps, func(x piece) bool { return x.kind == openPiece }); i >= 0 {
 		c.unclosed(t, ps[i])
-		return NewScript(t.s)
+		return &Script{Text: t.s, src: t.s}
 	}
 	d := newDraft(t.s, ps)
 	lang, ok := shellLang(shell)
@@ -100,10 +103,10 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 	switch {
 	case len(d.text) > maxScript:
 		c.fail(t.sub(0, 1), "a script of 128 KiB or more can't be passed to a shell; put it into a file")
-		return NewScript(t.s)
+		return &Script{Text: t.s, src: t.s}
 	case nesting(d.text) > maxScriptDepth:
 		c.fail(t.sub(0, 1), "more than %d brackets within each other", maxScriptDepth)
-		return NewScript(t.s)
+		return &Script{Text: t.s, src: t.s}
 	}
 	key := shellKey{lang, d.text}
 	known := c.shells.texts[key]
@@ -113,13 +116,16 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 			c.shells.texts[key] = known
 		}
 	}
+	s := &Script{Text: d.text, src: t.s, programs: known.programs, needs: known.needs}
+	if s.needs == "" && len(shell) > 1 {
+		s.needs = flagsNeed("", shell[1:])
+	}
 	if len(d.holes) == 0 {
-		if known.literal == nil {
-			known.literal = &Script{Text: d.text, src: t.s, programs: known.programs}
+		if known.literal == nil || known.literal.needs != s.needs {
+			known.literal = s
 		}
 		return known.literal
 	}
-	s := &Script{src: t.s, programs: known.programs}
 	done := make(map[string]bool, len(d.holes))
 	for i := range d.holes {
 		h := &d.holes[i]
@@ -154,6 +160,7 @@ type shellKey struct {
 type shellText struct {
 	hows     []placing // of its holes
 	programs []string
+	needs    string
 	literal  *Script // where there are no holes, and it is the script itself
 }
 
@@ -184,7 +191,7 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 		c.shellError(t, d, err, lang)
 		return &shellText{}, false
 	}
-	known = &shellText{programs: programs(f)}
+	known = &shellText{programs: programs(f), needs: scriptNeeds(f, lang)}
 	if len(d.holes) == 0 {
 		return known, true
 	}

@@ -138,9 +138,12 @@ const (
 	asNested     = "shells disagree on quotes within a quoted expansion; leave out the inner ones"
 )
 
+// plainBuiltins are builtins that all shells have alike, whatever their arguments.
+const plainBuiltins = " : echo false pwd true "
+
 // oneCommand returns the program that a script calls, "" for a builtin, where
 // the script is plain enough to be known for right without a parser: one line,
-// of words and variables only.
+// of words and variables only, and nothing that the shell inside flow lacks.
 func oneCommand(text string) (name string, ok bool) {
 	text = strings.TrimSuffix(text, "\n")
 	for i := range len(text) {
@@ -158,8 +161,10 @@ func oneCommand(text string) (name string, ok bool) {
 	switch {
 	case word == "" || strings.ContainsAny(word, `$"`) || strings.Count(text, `"`)%2 == 1 || strings.Contains(reserved, " "+word+" "):
 		return "", false
+	case strings.Contains(lackingBuiltins, " "+word+" "), mentionsShellVariable(text):
+		return "", false
 	case strings.Contains(builtins, " "+word+" "):
-		return "", true
+		return "", strings.Contains(plainBuiltins, " "+word+" ")
 	}
 	return word, true
 }
