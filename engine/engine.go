@@ -212,7 +212,7 @@ func (e *Engine) forget(r *Run) {
 func Check(w *dag.Workflow) []dag.Diagnostic {
 	var found []dag.Diagnostic
 	add := func(at dag.Pos, format string, args ...any) {
-		found = append(found, dag.Diagnostic{File: w.File, Pos: at, Message: fmt.Sprintf(format, args...)})
+		found = append(found, w.Finding(at, format, args...))
 	}
 	for _, s := range w.Secrets {
 		add(s.Pos, "secret %s: secrets can't be used by this build yet", s.Name)
