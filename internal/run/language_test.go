@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"flow/dag"
+	"flow/internal/run"
 )
 
 // sentence is a case for a sentence of the language's reference: a small
@@ -64,6 +65,22 @@ func TestLanguage(t *testing.T) {
 }
 
 func (c *sentence) check(t *testing.T, m mode) {
+	w := c.run(t, m, nil)
+	missed := false
+	for line := range strings.Lines(c.want) {
+		if line = strings.TrimSpace(line); line != "" && !w.holds(line) {
+			missed = true
+		}
+	}
+	if missed {
+		t.Logf("%s%s", c.file, facts(w.facts))
+	}
+}
+
+// run runs the case to its end. watch, if not nil, is shown the machine after each
+// event.
+func (c *sentence) run(t testing.TB, m mode, watch func(*run.Machine)) *world {
+	t.Helper()
 	wf, found := dag.Parse("w.yaml", []byte(c.file))
 	if wf == nil {
 		t.Fatalf("%v\n%s", found, c.file)
@@ -86,16 +103,9 @@ func (c *sentence) check(t *testing.T, m mode) {
 		t.Fatal(err)
 	}
 	w := newWorld(t, m, plan, c)
+	w.watch = watch
 	w.live(params, only, info)
-	missed := false
-	for line := range strings.Lines(c.want) {
-		if line = strings.TrimSpace(line); line != "" && !w.holds(line) {
-			missed = true
-		}
-	}
-	if missed {
-		t.Logf("%s%s", c.file, facts(w.facts))
-	}
+	return w
 }
 
 var wantLine = regexp.MustCompile(`^(\S+) ([=~]) ?(.*)$`)

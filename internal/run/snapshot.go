@@ -28,12 +28,12 @@ func (m *Machine) Snapshot() *Snapshot {
 	s := &Snapshot{Start: m.start, Result: m.result}
 	w := writer{snap: s}
 	w.uint(Version)
-	w.uint(uint64(m.stage))
+	w.bytes(byte(m.stage))
 	if m.stage != unborn {
 		w.int(m.began)
 		w.int(m.now)
 		w.bytes(byte(m.closing), byte(m.cancelled), flag(m.timedOut), flag(m.failed))
-		w.int(int64(m.left))
+		w.uint(uint64(m.left))
 		for i := range m.nodes {
 			w.node(&m.nodes[i], &m.outs[i])
 		}
@@ -46,37 +46,24 @@ func (m *Machine) Snapshot() *Snapshot {
 }
 
 // Restore returns a machine in the state of a snapshot, of a run of that plan.
-// Outstanding says what is to be done next.
+// Outstanding says what is to be done next. A snapshot that is torn, or of another
+// plan, is an error, and never a machine that panics later, whatever bytes State
+// holds. Its cost is linear in tasks, instances and edges.
 func Restore(plan *dag.Plan, s *Snapshot) (*Machine, error) {
 	r := reader{snap: s, buf: s.State}
-	if v := r.uint(); v != Version {
+	if v := r.uint(); r.err == nil && v != Version {
 		return nil, fmt.Errorf("run: restore: the snapshot was taken by version %d of the machine, this is version %d", v, Version)
 	}
 	m := New(plan)
-	m.stage = stage(r.uint())
-	if m.stage == unborn {
-		return m, r.err
-	}
-	if s.Start == nil {
-		return nil, errors.New("run: restore: the snapshot has no start")
-	}
-	m.start, m.result = s.Start, s.Result
-	m.allocate()
-	m.began, m.now = r.int(), r.int()
-	m.closing, m.cancelled = dag.Reason(r.byte()), dag.Reason(r.byte())
-	m.timedOut, m.failed = r.byte() != 0, r.byte() != 0
-	m.left = int(r.int())
-	for i := range m.nodes {
-		r.node(&m.nodes[i], &m.outs[i])
-		if f := m.nodes[i].fan; f != nil {
-			f.limit = m.task(int32(i)).MaxParallel
-		}
-	}
-	for i := range m.sofar {
-		m.sofar[i] = soFar{Status(r.byte()), r.byte() != 0, r.byte() != 0, r.byte() != 0}
+	m.stage = stage(r.enum(byte(over)))
+	if r.err == nil && m.stage != unborn {
+		r.machine(m)
 	}
 	if r.err == nil && len(r.buf) > 0 {
-		r.err = errTorn
+		r.torn("it goes on behind its end")
+	}
+	if r.err == nil {
+		r.err = m.check()
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -229,105 +216,4 @@ func (w *writer) slot(s *slot, o *dag.Outcome) {
 	w.bytes(1)
 	w.value(s.held.inputs)
 	w.value(s.held.env)
-}
-
-// reader decodes a snapshot's State. The first error stays in err, and what is
-// read after it is zero.
-type reader struct {
-	snap *Snapshot
-	buf  []byte
-	err  error
-}
-
-func (r *reader) take(n int) {
-	if n <= 0 {
-		r.err, r.buf = errTorn, nil
-		return
-	}
-	r.buf = r.buf[n:]
-}
-
-func (r *reader) uint() uint64 {
-	v, n := binary.Uvarint(r.buf)
-	r.take(n)
-	return v
-}
-
-func (r *reader) int() int64 {
-	v, n := binary.Varint(r.buf)
-	r.take(n)
-	return v
-}
-
-func (r *reader) byte() byte {
-	if len(r.buf) == 0 {
-		r.err = errTorn
-		return 0
-	}
-	b := r.buf[0]
-	r.buf = r.buf[1:]
-	return b
-}
-
-func (r *reader) value() any {
-	k := r.uint()
-	if k == 0 {
-		return nil
-	}
-	if k > uint64(len(r.snap.Values)) {
-		r.err = errTorn
-		return nil
-	}
-	return r.snap.Values[k-1]
-}
-
-func (r *reader) node(n *node, o *dag.Outcome) {
-	n.depsOK, n.depsFailed = r.byte() != 0, r.byte() != 0
-	isFan := r.byte() != 0
-	n.left = int32(r.uint())
-	r.slot(&n.slot, o)
-	if !isFan {
-		o.Result = r.value()
-		return
-	}
-	f, err := newFan(r.value())
-	if err != nil {
-		r.err = errTorn
-		return
-	}
-	n.fan = f
-	f.next, f.active = int32(r.uint()), int(r.uint())
-	for range min(r.uint(), uint64(len(f.slots))) {
-		f.again = append(f.again, int32(r.uint()))
-	}
-	for k := range f.slots {
-		r.slot(&f.slots[k], &f.outs[k])
-		f.outs[k].Result = r.value()
-		if f.outs[k].Status.Ended() {
-			f.left--
-		}
-	}
-	if o.Status == dag.Succeeded || o.Status == dag.Failed {
-		o.Result = f.results()
-	}
-}
-
-func (r *reader) slot(s *slot, o *dag.Outcome) {
-	s.phase, s.stop, s.late = phase(r.byte()), dag.Reason(r.byte()), r.byte() != 0
-	o.Status, o.Reason, o.Cached = dag.Status(r.byte()), dag.Reason(r.byte()), r.byte() != 0
-	s.attempt, s.lost = int32(r.uint()), int32(r.uint())
-	s.due, s.deadline = r.int(), r.int()
-	o.Attempts, o.ExitCode = int32(r.uint()), int32(r.int())
-	o.Started, o.Ended = r.int(), r.int()
-	if k := r.uint(); k > uint64(len(r.snap.Failures)) {
-		r.err = errTorn
-	} else if k > 0 {
-		o.Err = r.snap.Failures[k-1]
-	}
-	if r.byte() == 0 {
-		return
-	}
-	s.held = &held{}
-	s.held.inputs, _ = r.value().(map[string]any)
-	s.held.env, _ = r.value().(map[string]any)
 }

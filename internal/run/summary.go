@@ -102,14 +102,18 @@ func (ts TaskSummaries) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Summary returns the run as it stands. Its cost is linear in tasks and
-// instances. Machine and summary share values.
+// Summary returns the run as it stands: before Started, one without an id and
+// without tasks. Its cost is linear in tasks and instances. Machine and summary
+// share values.
 func (m *Machine) Summary() *Summary {
 	s := &Summary{
-		Type: "summary", Run: m.start.Run.ID, Workflow: m.start.Run.Workflow,
+		Type:   "summary",
 		Status: m.result.Status.String(), Reason: m.result.Reason.String(), Message: m.result.Message,
 		Started: m.time(m.began), Outputs: m.result.Outputs,
 		Tasks: make(TaskSummaries, len(m.nodes)),
+	}
+	if m.start != nil {
+		s.Run, s.Workflow = m.start.Run.ID, m.start.Run.Workflow
 	}
 	if m.stage == over {
 		s.Ended = m.time(m.now)

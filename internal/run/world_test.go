@@ -43,6 +43,7 @@ type world struct {
 	facts   map[string]string
 	order   []string
 	retries map[string][]string
+	watch   func(*run.Machine) // if not nil: is shown the machine after each event
 }
 
 // mode says how a case is run: whatever the mode, the same comes of it.
@@ -164,6 +165,9 @@ func (w *world) apply(e run.Event) bool {
 		w.obey(c)
 	}
 	w.noteStates()
+	if w.watch != nil {
+		w.watch(w.m)
+	}
 	return true
 }
 
