@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -42,9 +43,10 @@ type Ticket struct {
 
 // Queue is one run's part of a dispatcher; Add makes it.
 type Queue struct {
-	d     *Dispatcher
-	heaps []tickets // by pool; the last one is of those that need no place
-	inUse int
+	d     *Dispatcher // nil: it was removed
+	heaps []tickets   // by pool; the last one is of those that need no place
+	held  []int       // places in use, by pool
+	inUse int         // all of them
 }
 
 // NewDispatcher returns a dispatcher without pools. jobs is how many attempts
@@ -67,26 +69,39 @@ func (d *Dispatcher) AddPool(name string, size int) error {
 	d.pools = append(d.pools, pool{name: name, size: size})
 	for _, q := range d.runs {
 		q.heaps = slices.Insert(q.heaps, len(q.heaps)-1, nil)
+		q.held = append(q.held, 0)
 	}
 	return nil
 }
 
 // Add makes room for a run.
 func (d *Dispatcher) Add() *Queue {
-	q := &Queue{d: d, heaps: make([]tickets, len(d.pools)+1)}
+	q := &Queue{d: d, heaps: make([]tickets, len(d.pools)+1), held: make([]int, len(d.pools))}
 	d.runs = append(d.runs, q)
 	return q
 }
 
-// Remove forgets a run and all that it has queued. Its places must have been
-// released.
+// Remove forgets a run and all that it has queued, and gives back the places that
+// it still holds: releasing their tickets does nothing any more, and nothing can
+// be queued. A second time, it does nothing.
 func (d *Dispatcher) Remove(q *Queue) {
+	if q.d != d {
+		return
+	}
 	d.runs = slices.DeleteFunc(d.runs, func(r *Queue) bool { return r == q })
+	d.inUse -= q.inUse
+	for k, n := range q.held {
+		d.pools[k].inUse -= n
+	}
+	*q = Queue{}
 }
 
 // Enqueue takes a StartAttempt command. poolName is the Executor of its task;
 // "" needs no place.
 func (q *Queue) Enqueue(c Command, poolName string) error {
+	if q.d == nil {
+		return errors.New("run: dispatcher: the run was removed")
+	}
 	t := Ticket{Run: q, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt, rank: c.Rank, seq: q.d.seq, pool: -1}
 	q.d.seq++
 	h := &q.heaps[len(q.heaps)-1]
@@ -102,23 +117,16 @@ func (q *Queue) Enqueue(c Command, poolName string) error {
 }
 
 // Next takes the attempt that is to start next, with its place, if any may
-// start. The driver applies AttemptStarted; where that is stale (the attempt was
-// stopped while it was queued) it releases the ticket at once.
+// start: of each run the first by rank, file and instance, and of these the first
+// by rank, and then the one that has waited for longest. The driver applies
+// AttemptStarted; where that is stale (the attempt was stopped while it was
+// queued) it releases the ticket at once.
 func (d *Dispatcher) Next() (Ticket, bool) {
-	full := d.jobs > 0 && d.inUse >= d.jobs
 	var best *tickets
 	for _, q := range d.runs {
-		for k := range q.heaps {
-			h := &q.heaps[k]
-			if len(*h) == 0 {
-				continue
-			}
-			if k < len(d.pools) && (full || q.inUse >= d.perRun || d.pools[k].inUse >= d.pools[k].size) {
-				continue
-			}
-			if best == nil || (*h)[0].before(&(*best)[0]) {
-				best = h
-			}
+		h := d.first(q)
+		if h != nil && (best == nil || (*h)[0].beforeOther(&(*best)[0])) {
+			best = h
 		}
 	}
 	if best == nil {
@@ -128,18 +136,38 @@ func (d *Dispatcher) Next() (Ticket, bool) {
 	if t.pool >= 0 {
 		d.inUse++
 		t.Run.inUse++
+		t.Run.held[t.pool]++
 		d.pools[t.pool].inUse++
 	}
 	return t, true
 }
 
+// first is the heap with the run's first attempt of those that may start, nil for
+// none. It is found before runs are compared: mixed into one comparison, the order
+// of the file within a run and that of waiting between runs could go in a circle.
+func (d *Dispatcher) first(q *Queue) *tickets {
+	full := d.jobs > 0 && d.inUse >= d.jobs || q.inUse >= d.perRun
+	var best *tickets
+	for k := range q.heaps {
+		h := &q.heaps[k]
+		if len(*h) == 0 || k < len(d.pools) && (full || d.pools[k].inUse >= d.pools[k].size) {
+			continue
+		}
+		if best == nil || (*h)[0].before(&(*best)[0]) {
+			best = h
+		}
+	}
+	return best
+}
+
 // Release gives a ticket's place back. Once for each ticket that Next returned.
 func (d *Dispatcher) Release(t Ticket) {
-	if t.pool < 0 {
+	if t.pool < 0 || t.Run.d != d {
 		return
 	}
 	d.inUse--
 	t.Run.inUse--
+	t.Run.held[t.pool]--
 	d.pools[t.pool].inUse--
 }
 
@@ -152,14 +180,23 @@ func (q *Queue) Queued() int {
 	return n
 }
 
+// before orders the attempts of one run.
 func (t *Ticket) before(u *Ticket) bool {
 	switch {
 	case t.rank != u.rank:
 		return t.rank.before(u.rank)
-	case t.Run == u.Run && t.Task != u.Task:
+	case t.Task != u.Task:
 		return t.Task < u.Task
-	case t.Run == u.Run && t.Instance != u.Instance:
+	case t.Instance != u.Instance:
 		return t.Instance < u.Instance
+	}
+	return t.seq < u.seq
+}
+
+// beforeOther orders the attempts of different runs.
+func (t *Ticket) beforeOther(u *Ticket) bool {
+	if t.rank != u.rank {
+		return t.rank.before(u.rank)
 	}
 	return t.seq < u.seq
 }
