@@ -22,15 +22,16 @@ import (
 
 // interpreted is `run` on an executor of kind thread: the shell inside flow.
 // Programs that the script names are started as with any other executor, each in
-// its own process group; the script itself takes no process.
+// its own process group; the script itself takes no process. One that needs what
+// the shell inside flow lacks is given to the real one.
 type interpreted struct{}
 
 func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 	shell := a.shell()
-	if !interpretable(shell[0]) {
+	sc := a.Task.Action.(dag.Run).Script
+	if !interpretable(shell[0]) || sc.NeedsShell() != "" {
 		return script{}.Do(ctx, a)
 	}
-	sc := a.Task.Action.(dag.Run).Script
 	s, err := a.surround(sc.Vars)
 	if err != nil {
 		return invalid(err)
