@@ -95,6 +95,7 @@ var typeWords = strings.NewReplacer(
 var (
 	tokenMessage  = regexp.MustCompile(`unexpected token (\w+)(?:\((".*")\))?`)
 	wrongArgument = regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\w+)`)
+	textAndNumber = regexp.MustCompile(`\+ \(mismatched types (?:text and (?:int|number)|(?:int|number) and text)\)`)
 	wrongList     = regexp.MustCompile(`^builtin (\w+) takes only array \(got (.+)\)`)
 )
 
@@ -146,7 +147,11 @@ func rewordSyntax(msg string) string {
 	if strings.HasPrefix(msg, "bad number syntax") || strings.HasPrefix(msg, "invalid ") && strings.Contains(msg, "literal") {
 		return "a number that is not one, or beyond 64 bits"
 	}
-	return typeWords.Replace(msg)
+	msg = typeWords.Replace(msg)
+	if textAndNumber.MatchString(msg) {
+		msg += "; to join them write string(…) around the number"
+	}
+	return msg
 }
 
 // What expr says of bad values while it evaluates.
