@@ -266,6 +266,11 @@ func (c *compiler) fail(t text, format string, args ...any) {
 	c.report(Diagnostic{Pos: t.at(0), Len: underline(t.s), Message: fmt.Sprintf(format, args...)})
 }
 
+// warn is fail for what is no error.
+func (c *compiler) warn(t text, format string, args ...any) {
+	c.report(Diagnostic{Pos: t.at(0), Len: underline(t.s), Warning: true, Message: fmt.Sprintf(format, args...)})
+}
+
 // compile compiles the text of an expression, or reports what is wrong and
 // returns nil.
 func (c *compiler) compile(t text, p place, task *Task) *Expr {

@@ -2,7 +2,9 @@ package dag
 
 import (
 	"errors"
+	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -132,6 +134,9 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 		if h.how = inComment; i < len(known.hows) {
 			h.how = known.hows[i]
 		}
+		if i < len(known.warnings) && known.warnings[i] != "" {
+			c.warn(t.cut(h.span), "%s", known.warnings[i])
+		}
 		if h.how == inComment || done[h.name] {
 			continue
 		}
@@ -159,6 +164,7 @@ type shellKey struct {
 // shellText is what scripts of one draft have in common.
 type shellText struct {
 	hows     []placing // of its holes
+	warnings []string  // of its holes, "" for none
 	programs []string
 	needs    string
 	literal  *Script // where there are no holes, and it is the script itself
@@ -192,6 +198,11 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 		return &shellText{}, false
 	}
 	known = &shellText{programs: programs(f), needs: scriptNeeds(f, lang)}
+	if x := prompt(f); x != nil {
+		from, to := d.source(int(x.Pos().Offset())), d.source(int(x.End().Offset()))
+		c.fail(t.sub(from, to), asPrompt, x.Param.Value)
+		return known, false
+	}
 	if len(d.holes) == 0 {
 		return known, true
 	}
@@ -202,7 +213,9 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 		if h.how == refused {
 			ok = false
 			c.fail(t.cut(h.span), "%s", h.why)
+			h.why = ""
 		}
+		known.warnings = append(known.warnings, h.why)
 	}
 	if !ok {
 		return known, false
@@ -214,6 +227,9 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 	}
 	return known, true
 }
+
+// dotted is a name with a field in a shell's expansion, which has none.
+var dotted = regexp.MustCompile(`\$\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*\}`)
 
 // shellError reports that a script does not parse.
 func (c *compiler) shellError(t text, d *shellDraft, err error, lang syntax.LangVariant) {
@@ -231,6 +247,12 @@ func (c *compiler) shellError(t text, d *shellDraft, err error, lang syntax.Lang
 		rest := strings.TrimLeft(t.s[h.to:], " \t")
 		if h.from <= at && at <= len(t.s)-len(rest) && strings.HasPrefix(rest, "()") {
 			at, msg = h.from, "a value can't be the name of a function"
+		}
+	}
+	for _, m := range dotted.FindAllStringSubmatchIndex(t.s, -1) {
+		if m[0] <= at && at <= m[1] {
+			at, msg = m[0], msg+fmt.Sprintf("; did you mean ${{ %s }}?", t.s[m[2]:m[3]])
+			break
 		}
 	}
 	at = min(at, max(0, len(t.s)-1))

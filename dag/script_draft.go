@@ -12,7 +12,7 @@ type hole struct {
 	name string // of its variable; the same expression has the same
 	at   int    // in shellDraft.text
 	how  placing
-	why  string // of refused
+	why  string // of refused; else what to warn of
 }
 
 // placing is how a variable has to be written.

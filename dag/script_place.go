@@ -13,6 +13,7 @@ func (d *shellDraft) place(f *syntax.File, lang syntax.LangVariant) {
 	for i := range d.holes {
 		byAt[d.holes[i].at] = &d.holes[i]
 	}
+	numbers := integers(f)
 	var up []syntax.Node // the nodes around
 	syntax.Walk(f, func(n syntax.Node) bool {
 		if n == nil {
@@ -22,7 +23,9 @@ func (d *shellDraft) place(f *syntax.File, lang syntax.LangVariant) {
 		switch x := n.(type) {
 		case *syntax.ParamExp:
 			if h := byAt[int(x.Pos().Offset())]; h != nil && x.Param != nil && x.Param.Value == h.name {
-				h.how, h.why = placed(up, lang)
+				if h.how, h.why = placed(up, lang); h.how != refused && assignedTo(up, numbers) {
+					h.how, h.why = refused, asInteger
+				}
 			}
 		case *syntax.Comment:
 			d.within(x, func(h *hole) { h.how = inComment })
@@ -81,7 +84,7 @@ func hasQuotes(w *syntax.Word) bool {
 }
 
 // placed says how a variable among some nodes, the nearest last, is to be
-// written.
+// written, and why it is refused; or, where it isn't, what to warn of.
 func placed(up []syntax.Node, lang syntax.LangVariant) (placing, string) {
 	i := len(up) - 1
 	how := bare
@@ -93,6 +96,7 @@ func placed(up []syntax.Node, lang syntax.LangVariant) (placing, string) {
 	if !ok || i == 0 {
 		return refused, asPattern
 	}
+	why := ""
 	switch x := up[i-1].(type) {
 	case *syntax.ArithmExp, *syntax.ArithmCmd, *syntax.BinaryArithm, *syntax.UnaryArithm, *syntax.ParenArithm, *syntax.CStyleLoop, *syntax.LetClause:
 		return refused, asArithmetic
@@ -105,8 +109,13 @@ func placed(up []syntax.Node, lang syntax.LangVariant) (placing, string) {
 			return refused, asIndex
 		}
 	case *syntax.Redirect:
+		if x.Hdoc == w || x.Op == syntax.WordHdoc {
+			if st, ok := up[i-2].(*syntax.Stmt); ok {
+				why = inputOf(st)
+			}
+		}
 		if x.Hdoc == w {
-			return inQuotes, ""
+			return inQuotes, why
 		}
 		if x.Op == syntax.Hdoc || x.Op == syntax.DashHdoc {
 			return refused, asDelimiter
@@ -125,7 +134,7 @@ func placed(up []syntax.Node, lang syntax.LangVariant) (placing, string) {
 	default:
 		return refused, asPattern
 	}
-	return how, ""
+	return how, why
 }
 
 // expanded places a variable in the word of another's expansion: ${v:-word}.
@@ -145,12 +154,12 @@ func expanded(x *syntax.ParamExp, w *syntax.Word, up []syntax.Node, how placing,
 		if outer == inQuotes && how == inQuotes {
 			return refused, asNested
 		}
-		return max(outer, how), ""
+		return max(outer, how), why
 	case syntax.RemSmallPrefix, syntax.RemLargePrefix, syntax.RemSmallSuffix, syntax.RemLargeSuffix:
 		if heredoc || lang == syntax.LangMirBSDKorn && outer == inQuotes {
 			return refused, asPattern
 		}
-		return how, "" // quotes belong to the pattern
+		return how, why // quotes belong to the pattern
 	}
 	return refused, asPattern
 }
@@ -164,12 +173,8 @@ func assigned(x *syntax.Assign, w *syntax.Word, up []syntax.Node, how placing) (
 		return refused, asName
 	}
 	if decl, ok := up[len(up)-1].(*syntax.DeclClause); ok {
-		for _, a := range decl.Args {
-			if a.Naked && a.Value != nil {
-				if o := a.Value.Lit(); strings.HasPrefix(o, "-") && strings.ContainsAny(o, "in") {
-					return refused, asInteger
-				}
-			}
+		if declaresInteger(decl) {
+			return refused, asInteger
 		}
 	}
 	return how, ""
@@ -187,9 +192,16 @@ func called(x *syntax.CallExpr, w *syntax.Word, how placing, lang syntax.LangVar
 		}
 		return how, ""
 	}
+	code, why := readAsCode(x.Args, i)
+	if code == refused {
+		return refused, why
+	}
 	switch name := x.Args[0].Lit(); name {
 	case "export", "readonly", "declare", "typeset", "local", "let":
 		// Where these are plain commands to the parser.
+		if o := first(x.Args[1:]); strings.HasPrefix(o, "-") && strings.ContainsAny(o, "in") {
+			return refused, asInteger
+		}
 		if lit, ok := w.Parts[0].(*syntax.Lit); !ok || !strings.Contains(lit.Value, "=") {
 			return refused, asName
 		}
@@ -201,7 +213,7 @@ func called(x *syntax.CallExpr, w *syntax.Word, how placing, lang syntax.LangVar
 			return refused, asIndex
 		}
 	}
-	return how, ""
+	return how, why
 }
 
 // nextTo reports whether one of ops is beside the i-th word.

@@ -229,6 +229,37 @@ func TestScriptRefusals(t *testing.T) {
 		{"does not parse", "if true; then\n  echo\n", nil, "parse", 0},
 		{"does not parse, behind a value", `echo ` + e + ` (`, nil, "parse", 22},
 		{"bash in sh", `a=(1 2)`, nil, "shell: bash", 3},
+		{"trap", `trap "rm -f ` + e + `" EXIT`, nil, "trap 'rm -f", 13},
+		{"trap, bare", `trap ` + e + ` EXIT`, nil, "trap's action", 6},
+		{"trap behind --", `trap -- ` + e + ` EXIT`, nil, "trap's action", 9},
+		{"trap behind command", `command trap "x ` + e + `" EXIT`, nil, "trap's action", 17},
+		{"trap, default", `trap "rm ${x:-` + e + `}" EXIT`, nil, "trap's action", 15},
+		{"alias", `alias n="` + e + `"`, nil, "function", 10},
+		{"read", `read ` + e, bash, "name of a variable", 6},
+		{"read, part", `read -r x a` + e, bash, "name of a variable", 12},
+		{"read -a", `read -ra ` + e, bash, "name of a variable", 10},
+		{"printf -v", `printf -v ` + e + ` x`, bash, "name of a variable", 11},
+		{"printf -v in one", `printf -v` + e + ` x`, bash, "an option", 10},
+		{"printf's format", `printf ` + e + ` x`, bash, "an option", 8},
+		{"unset", `unset ` + e, bash, "name of a variable", 7},
+		{"unset of ksh", `unset -v ` + e, ksh, "name of a variable", 10},
+		{"mapfile -C", `mapfile -C "f ` + e + `" l`, bash, "name of a variable", 15},
+		{"readarray", `readarray -t ` + e, bash, "name of a variable", 14},
+		{"getopts", `getopts ab ` + e, bash, "name of a variable", 12},
+		{"typeset", `typeset ` + e + `=1`, ksh, "assigned to", 9},
+		{"local -i", `f() { local -i x=` + e + `; }`, bash, "integer", 18},
+		{"local -i of sh", `local -i x=` + e, nil, "integer", 12},
+		{"ksh's integer", `integer x=` + e, ksh, "name of a variable", 11},
+		{"an integer before", `typeset -i k; k=` + e, bash, "integer", 17},
+		{"an integer behind", `k="a` + e + `"; declare -i k`, bash, "integer", 5},
+		{"an integer in an array", `declare -ia k; k=(1 ` + e + `)`, bash, "integer", 21},
+		{"an integer of a loop", `declare -i k; for k in ` + e + `; do :; done`, bash, "integer", 24},
+		{"an integer by default", `declare -i k; : ${k:=` + e + `}`, bash, "integer", 22},
+		{"another's name", `declare -n k; k=` + e, bash, "integer", 17},
+		{"a prompt", `x=` + e + `; echo "${x@P}"`, bash, "leave out @P", 26},
+		{"a prompt of an input", `echo ${x@P}`, bash, "leave out @P", 6},
+		{"dots", `echo ${params.s}`, nil, "did you mean ${{ params.s }}?", 0},
+		{"dots in bash", "ls\necho \"a ${tasks.a.result.b} c\"", bash, "did you mean ${{ tasks.a.result.b }}?", 0},
 		{"a secret", `echo ${{ secrets.TOKEN }}`, nil, "inputs", 10},
 	}
 	w := testWorkflow()
@@ -250,6 +281,70 @@ func TestScriptRefusals(t *testing.T) {
 			}
 			t.Log(d.Message)
 		})
+	}
+}
+
+// TestScriptWarnings: what a script hands to eval or to another shell as code may
+// be meant.
+func TestScriptWarnings(t *testing.T) {
+	const e = "${{ params.s }}"
+	bash := []string{"bash"}
+	w := testWorkflow()
+	for _, tc := range []struct {
+		script string
+		shell  []string
+		want   string // of the message; "": none
+		col    int
+	}{
+		{`eval echo ` + e, nil, "by eval", 11},
+		{`eval "x=` + e + `"`, bash, "by eval", 9},
+		{`command eval ` + e, nil, "by eval", 14},
+		{`eval "${x:-` + e + `}"`, nil, "by eval", 12},
+		{`sh -c "echo ` + e + `"`, nil, `sh -c 'cmd "$1"' sh`, 13},
+		{`sh -c ` + e, nil, "by sh -c", 7},
+		{`/bin/bash -euo pipefail -c "` + e + `"`, nil, "by bash -c", 29},
+		{`sh -ec "` + e + `"`, nil, "by sh -c", 9},
+		{`ls | xargs sudo ksh -c "rm ` + e + `"`, nil, "by ksh -c", 28},
+		{`dash -c 'echo '` + e, nil, "by dash -c", 16},
+		{"bash <<E\necho " + e + "\nE", nil, "by bash", 15},
+		{"bash -s a <<E\necho " + e + "\nE", nil, "by bash", 20},
+		{"bash <<< \"echo " + e + "\"", bash, "by bash", 16},
+		{`sh -c 'echo "$1"' sh ` + e, nil, "", 0},
+		{`sh ` + e + ` x`, nil, "", 0},
+		{`sh -x ` + e, nil, "", 0},
+		{`grep -c ` + e + ` x`, nil, "", 0},
+		{`eval 'echo "$x"'; echo ` + e, nil, "", 0},
+		{"sh ./x <<E\n" + e + "\nE", nil, "", 0},
+		{"sh -c cat <<E\n" + e + "\nE", nil, "", 0},
+		{"cat <<E\n" + e + "\nE", nil, "", 0},
+		{`f=` + e + `; trap 'rm -f "$f"' EXIT`, nil, "", 0},
+		{`trap 'echo x' ` + e, nil, "", 0},
+		{`read -p ` + e + ` x`, bash, "", 0},
+		{`mapfile -d ` + e + ` x`, bash, "", 0},
+		{`getopts ` + e + ` x`, nil, "", 0},
+		{`printf '%s' ` + e, bash, "", 0},
+		{`printf -v x '%s' ` + e, bash, "", 0},
+		{`printf "a` + e + `" x`, bash, "", 0},
+		{`printf -- ` + e + ` x`, bash, "", 0},
+		{`printf ` + e, bash, "", 0},
+		{`typeset -i k=1; j=` + e, bash, "", 0},
+		{`echo ${x@Q} ` + e, bash, "", 0},
+	} {
+		c, ds := testCompiler(w)
+		for range 2 { // the second time the text is known
+			*ds = nil
+			s := c.script(testText(tc.script), inRun, tc.shell, w.Tasks[3])
+			switch {
+			case tc.want == "" && len(*ds) == 0 && len(s.Vars) == 1:
+			case tc.want == "" || len(*ds) != 1 || len(s.Vars) != 1:
+				t.Errorf("%s: %v", tc.script, *ds)
+			default:
+				d := (*ds)[0]
+				if !d.Warning || !strings.Contains(d.Message, tc.want) || d.Pos.Col != tc.col {
+					t.Errorf("%s: %v, want %q at %d", tc.script, d, tc.want, tc.col)
+				}
+			}
+		}
 	}
 }
 
