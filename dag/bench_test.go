@@ -106,8 +106,11 @@ func TestParseIsLinear(t *testing.T) {
 		}
 		return best
 	}
-	small, large := cost(3_000), cost(30_000)
-	if large > 40*small {
-		t.Errorf("3,000 tasks: %v, 30,000: %v", small, large)
+	var small, large time.Duration
+	for range 3 { // a busy machine may slow down one of the two
+		if small, large = cost(3_000), cost(30_000); large <= 40*small {
+			return
+		}
 	}
+	t.Errorf("3,000 tasks: %v, 30,000: %v", small, large)
 }
