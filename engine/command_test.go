@@ -98,26 +98,26 @@ plain.exit_code = 126
 both.result = "127\n126"`,
 	},
 	{
-		// It fails, and says why, instead of doing something else.
+		// It is given to a real shell.
 		id: "3.action.run.thread/what it lacks",
 		on: "thread",
 		file: `
 defaults: { executor: thread }
 tasks:
-  umask: { run: "umask 077; echo on", continue_on_error: true }
-  kill: { run: "kill -TERM 1; echo on", continue_on_error: true }
-  ulimit: { run: "ulimit -n 5; echo on", continue_on_error: true }
-  fd: { run: "exec 3> HERE/out; echo on", continue_on_error: true }
+  umask: { run: "umask 027; umask" }
+  kill: { run: "trap 'echo asked' TERM; kill -TERM $$; echo on" }
+  fd: { run: "exec 3> HERE/out; echo kept >&3; cat HERE/out" }
+  pid:
+    for_each: [1, 2, 3]
+    run: echo $$
+    result: json
+  several: { expr: "len(uniq(tasks.pid.result))" }
 `,
 		want: `
-umask = failed exit
-umask.error ~ umask: unsupported
-kill = failed exit
-kill.error ~ kill: unsupported
-ulimit = failed exit
-fd = failed exit
-fd.error ~ unsupported redirect fd: 3
-fd.stdout = -`,
+umask.result = "0027"
+kill.result = "asked\non"
+fd.result = "kept"
+several.result = 3`,
 	},
 	{
 		id: "3.action.exec",
