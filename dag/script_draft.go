@@ -118,7 +118,8 @@ func (d *shellDraft) rewrite() string {
 		case bare:
 			ref = `"` + ref + `"`
 		}
-		b.WriteString(ref + strings.Repeat("\\\n", strings.Count(src, "\n")))
+		// In front: behind it, the rest of a line might be a heredoc's delimiter.
+		b.WriteString(strings.Repeat("\\\n", strings.Count(src, "\n")) + ref)
 	}
 	b.WriteString(d.text[done:])
 	return b.String()
