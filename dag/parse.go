@@ -58,8 +58,8 @@ func Load(path string) (*Workflow, []Diagnostic, error) {
 
 // Parse reads a workflow from the text of a file. File is the name that stands
 // in findings; its folder is what relative paths start from, its base without the
-// ending the workflow's name where the text gives none, and an error where that is
-// no id.
+// ending, made an id, the workflow's name where the text gives none; that no id can
+// be made of it is an error then.
 //
 // It returns all findings, by place, not the first one only. With an error
 // among them the workflow is nil; warnings alone leave it whole. The text is
