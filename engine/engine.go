@@ -53,6 +53,8 @@ type Option func(*settings)
 type settings struct {
 	jobs, workers int
 	environ       []string
+	subreaper     bool
+	watcher       []string
 }
 
 // Jobs limits how many attempts are at work at once, in all pools together.
@@ -66,6 +68,19 @@ func Workers(n int) Option { return func(s *settings) { s.workers = n } }
 // Environ sets what commands inherit, in place of the program's environment.
 func Environ(environ []string) Option { return func(s *settings) { s.environ = environ } }
 
+// Subreaper makes the program the one that adopts whatever its commands leave
+// behind, so that all of it ends with them, in whatever process group or session
+// (Linux). It is for programs that start their processes through one engine only.
+// watcher, if any, are arguments with which this program, started again, calls
+// [Sweep] with one argument more: so what commands leave ends even when the program
+// is killed. Without this option, a command's process group ends with it.
+func Subreaper(watcher ...string) Option {
+	return func(s *settings) { s.subreaper, s.watcher = true, watcher }
+}
+
+// Sweep is what the program has to do that Subreaper starts.
+func Sweep(token string) error { return executor.Sweep(token) }
+
 // New returns an engine without runs. Close ends it.
 func New(opts ...Option) *Engine {
 	s := settings{environ: os.Environ()}
@@ -73,11 +88,12 @@ func New(opts ...Option) *Engine {
 		o(&s)
 	}
 	return &Engine{
-		places:  Places(s.workers),
-		environ: s.environ,
-		disp:    run.NewDispatcher(s.jobs, 0),
-		pools:   make(map[string]*executor.Pool),
-		runs:    make(map[*run.Queue]*Run),
+		places:   Places(s.workers),
+		environ:  s.environ,
+		launcher: executor.Launcher{Subreaper: s.subreaper, Watcher: s.watcher},
+		disp:     run.NewDispatcher(s.jobs, 0),
+		pools:    make(map[string]*executor.Pool),
+		runs:     make(map[*run.Queue]*Run),
 	}
 }
 

@@ -46,6 +46,9 @@ type Child struct {
 	// Kill, if not nil, ends the group with SIGKILL at once when it ends,
 	// whatever is left of Grace: for who has waited long enough.
 	Kill context.Context
+	// Family, if not nil, is whom what the process leaves running belongs to: it
+	// goes on until Family.End. Without one it is ended with the process.
+	Family *Family
 	// Limits are what the process, and each it starts, may use.
 	Limits Rlimits
 	// OnStart, if not nil, is called once when the process has started, before

@@ -4,6 +4,7 @@ package executor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +19,22 @@ import (
 //
 // All children are started on one thread, which lives until Close, because the
 // system ends a child with the thread that started it, where it can.
+//
+// What leaves its group, by setsid or a daemon's way, is ended only with Subreaper.
 type Launcher struct {
+	// Subreaper makes this process the one that adopts whatever its children leave
+	// behind (PR_SET_CHILD_SUBREAPER; Linux), so that all of it is found and ended,
+	// in whatever group or session. It concerns the whole program, so one launcher
+	// should start all of its processes: others that it starts in sessions of their
+	// own may be taken for left behind once they are adopted. To be set before
+	// the first use.
+	Subreaper bool
+	// Watcher is how this program, started again with these arguments and one more,
+	// comes to call [Sweep] with that one. Then a process stands by that outlives
+	// this one, for what its end by SIGKILL leaves. Empty: nobody stands by (Linux).
+	// To be set before the first use.
+	Watcher []string
+
 	mu       sync.Mutex
 	closed   bool
 	starts   chan func() // to the thread; nil: there is none yet
@@ -26,6 +42,9 @@ type Launcher struct {
 	children sync.WaitGroup
 	thread   sync.WaitGroup
 	buffers  sync.Pool // of *[]byte, for output
+	token    token
+	kin      *kin // nil: there is no subreaper
+	watcher  *watcher
 }
 
 var errLauncherClosed = errors.New("executor: launcher is closed")
@@ -60,7 +79,7 @@ func (l *Launcher) Run(ctx context.Context, c *Child) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
-	p, err := c.start(starts, s.child)
+	p, err := l.start(c, starts, s.child)
 	s.closeChild()
 	if err != nil {
 		s.abandon()
@@ -80,27 +99,50 @@ func (l *Launcher) enter() (chan<- func(), *os.File, error) {
 	if l.closed {
 		return nil, nil, errLauncherClosed
 	}
+	if l.starts == nil {
+		if err := l.open(); err != nil {
+			return nil, nil, err
+		}
+	}
+	l.children.Add(1)
+	return l.starts, l.null, nil
+}
+
+// open makes what the launcher needs from its first child on. It is called with the
+// lock held.
+func (l *Launcher) open() error {
 	if l.null == nil {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
-			return nil, nil, fmt.Errorf("executor: %w", err)
+			return fmt.Errorf("executor: %w", err)
 		}
 		l.null = null
 		l.buffers.New = func() any { return new(make([]byte, 32<<10)) }
+		l.token.base = newBase(rand.Text())
 	}
-	if l.starts == nil {
-		l.starts = make(chan func())
-		starts := l.starts
-		l.thread.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
+	if hasSubreapers && l.Subreaper && l.kin == nil {
+		var err error
+		if l.kin, err = adopt(l.token.base); err != nil {
+			return err
+		}
+	}
+	starts := make(chan func())
+	l.thread.Go(func() {
+		onThread(func() {
 			for start := range starts {
 				start()
 			}
 		})
+	})
+	if hasSubreapers && len(l.Watcher) > 0 {
+		var err error
+		if l.watcher, err = watch(starts, l.Watcher, l.token.base, l.null); err != nil {
+			close(starts)
+			return err
+		}
 	}
-	l.children.Add(1)
-	return l.starts, l.null, nil
+	l.starts = starts
+	return nil
 }
 
 // Close waits for the children that run and ends the launcher's thread. Run fails
@@ -112,15 +154,31 @@ func (l *Launcher) Close() error {
 	l.mu.Unlock()
 	l.children.Wait()
 	if first && l.starts != nil {
+		l.watcher.close()
 		close(l.starts)
+		l.kin.close()
 		l.null.Close()
 	}
 	l.thread.Wait()
 	return nil
 }
 
+// onThread calls work on a thread that does nothing else and is not the main one,
+// whose children are those that were adopted.
+func onThread(work func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if isMainThread() {
+		var other sync.WaitGroup
+		other.Go(func() { onThread(work) })
+		other.Wait()
+		return
+	}
+	work()
+}
+
 // start starts the process on the launcher's thread.
-func (c *Child) start(starts chan<- func(), files [3]*os.File) (*process, error) {
+func (l *Launcher) start(c *Child, starts chan<- func(), files [3]*os.File) (*process, error) {
 	env := c.Env
 	if env == nil {
 		env = os.Environ()
@@ -129,21 +187,31 @@ func (c *Child) start(starts chan<- func(), files [3]*os.File) (*process, error)
 	if err != nil {
 		return nil, &StartError{Path: c.Path, Dir: c.Dir, Err: err}
 	}
+	p := &process{family: c.Family, shared: c.Family != nil}
+	if !p.shared {
+		p.family = l.newFamily()
+		p.ender.family = p.family
+	}
 	argv := append([]string{c.Path}, c.Args...)
 	var fds [3]uintptr
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
-	var p *process
+	attr := &syscall.ProcAttr{Dir: c.Dir, Env: withToken(env, p.family.token), Files: fds[:]}
 	done := make(chan struct{})
 	starts <- func() {
 		defer close(done)
-		p, err = fork(path, argv, &syscall.ProcAttr{Dir: c.Dir, Env: env, Files: fds[:]}, c.Limits)
+		err = p.fork(path, argv, attr, c.Limits)
 	}
 	<-done
 	runtime.KeepAlive(files)
 	if err != nil {
+		if !p.shared {
+			l.kin.remove(p.family)
+		}
 		return nil, &StartError{Path: c.Path, Dir: c.Dir, Err: c.explain(path, err)}
 	}
+	p.groups = []int{p.pid}
+	p.family.joined(p.pid)
 	return p, nil
 }

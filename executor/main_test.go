@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -11,7 +12,12 @@ import (
 	"flow/futures"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if code, is := other(os.Args); is {
+		os.Exit(code)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds what should never be waited for: a test that takes so long has
 // found a hang.

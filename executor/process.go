@@ -11,73 +11,55 @@ import (
 	"time"
 )
 
-// process is a running child, the leader of a group.
+// process is a running child, the leader of a session and so of a group.
 type process struct {
-	pid   int
-	pidfd *os.File // readable once the process has ended; nil: not to be had
+	pid    int
+	pidfd  *os.File // readable once the process has ended; nil: not to be had
+	family *Family
+	shared bool // the family has others: what the process leaves is theirs as well
 
-	mu      sync.Mutex
+	ender // of its group, and of its family if that is not shared
+
+	ending  sync.Mutex
 	ended   bool // the leader has ended
 	stopped bool // it was told to before
-	gone    bool // the group is gone: its number may be another's now
-	timer   *time.Timer
 }
 
-// stop ends the group because the context has.
+// stop ends what there is because the context has.
 func (p *process) stop(grace time.Duration) {
-	p.mu.Lock()
-	p.stopped = p.stopped || !p.ended
-	p.mu.Unlock()
+	p.stopping()
 	p.end(grace)
 }
 
-// end asks the group to end, and makes it after grace. Only the first call counts.
-func (p *process) end(grace time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.gone || p.timer != nil {
-		return
-	}
-	p.signal(syscall.SIGTERM)
-	p.timer = time.AfterFunc(grace, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if !p.gone {
-			p.signal(syscall.SIGKILL)
-		}
-	})
+// stopNow ends it at once.
+func (p *process) stopNow() {
+	p.stopping()
+	p.kill()
 }
 
-// kill ends the group at once.
-func (p *process) kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// stopping notes that the process is about to be told to end.
+func (p *process) stopping() {
+	p.ending.Lock()
+	defer p.ending.Unlock()
 	p.stopped = p.stopped || !p.ended
-	if !p.gone {
-		p.signal(syscall.SIGKILL)
-	}
 }
 
-// signal sends sig to the group. It fails only if nobody is there, or all that is
-// may not be signalled by us.
-func (p *process) signal(sig syscall.Signal) { _ = syscall.Kill(-p.pid, sig) }
-
-// finish waits until the process, its group and its streams have ended.
+// finish waits until the process, what it left and its streams have ended.
 func (p *process) finish(ctx context.Context, c *Child, s *streams) (Exit, error) {
 	grace := c.grace()
 	spare := context.AfterFunc(ctx, func() { p.stop(grace) })
 	if c.Kill != nil {
-		defer context.AfterFunc(c.Kill, p.kill)()
+		defer context.AfterFunc(c.Kill, p.stopNow)()
 	}
 	exit, err := p.collect(grace)
-	p.clear()
+	p.settle()
 	spare()
 	if p.pidfd != nil {
 		p.pidfd.Close()
 	}
 	streamErr := s.finish(grace)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.ending.Lock()
+	defer p.ending.Unlock()
 	switch {
 	case err != nil:
 		return exit, fmt.Errorf("executor: wait for %s (pid %d): %w", c.Path, p.pid, err)
@@ -89,11 +71,32 @@ func (p *process) finish(ctx context.Context, c *Child, s *streams) (Exit, error
 	return exit, streamErr
 }
 
-// leaderEnded notes that what stops the group from now on does not stop the leader.
-func (p *process) leaderEnded() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// leaderEnded notes that what stops the group from now on does not stop the leader,
+// and tells what it left to end, unless that is the family's.
+func (p *process) leaderEnded(grace time.Duration) {
+	p.ending.Lock()
 	p.ended = true
+	stopped := p.stopped
+	p.ending.Unlock()
+	p.family.left(p.pid)
+	if !p.shared || stopped {
+		p.end(grace)
+	}
+}
+
+// settle waits, after the process has been collected, until what it left has ended,
+// or leaves it to the family.
+func (p *process) settle() {
+	switch {
+	case !p.shared:
+		p.clear()
+		p.family.kin.remove(p.family)
+	case p.told():
+		p.clear()
+	default:
+		p.leave()
+		p.family.keepGroup(p.pid)
+	}
 }
 
 // reap collects the process, which has ended.
@@ -119,23 +122,4 @@ func (p *process) reap() (Exit, error) {
 		exit.Code = 128 + int(exit.Signal)
 	}
 	return exit, nil
-}
-
-// clear waits until the group is gone, whose leader has been collected and which
-// was told to end. Almost always there is nobody left. Nothing tells of the end of
-// a process that is not a child of ours, so it looks, ever less often.
-func (p *process) clear() {
-	const often, seldom = time.Millisecond, 32 * time.Millisecond
-	for pause := often; syscall.Kill(-p.pid, 0) == nil; pause = min(2*pause, seldom) {
-		if pause == seldom && !groupLives(p.pid) {
-			break
-		}
-		time.Sleep(pause)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone = true
-	if p.timer != nil {
-		p.timer.Stop()
-	}
 }

@@ -12,30 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fork starts a process as the leader of a new group. It ends if this thread
-// does. It is called on the launcher's thread.
-func fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) (*process, error) {
+// fork starts a process as the leader of a new session, and so of a new group: it
+// has no terminal that it could wait for in vain. It ends if this thread does. It is called on the launcher's thread.
+func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	pidfd := -1
-	attr.Sys = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
 	// A limited process stops before its first instruction (as a debugger has
 	// it), so that it can't run, or start others, without its limits.
 	attr.Sys.Ptrace = limits != Rlimits{}
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &process{pid: pid, pidfd: pollable(pidfd)}
-	if attr.Sys.Ptrace {
-		if err := limits.release(pid); err != nil {
-			_ = syscall.Kill(-pid, syscall.SIGKILL)
-			_, _ = p.reap()
-			if p.pidfd != nil {
-				p.pidfd.Close()
-			}
-			return nil, fmt.Errorf("limits: %w", err)
+	p.pid, p.pidfd = pid, pollable(pidfd)
+	if !attr.Sys.Ptrace {
+		return nil
+	}
+	if err := limits.release(pid); err != nil {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		_, _ = p.reap()
+		if p.pidfd != nil {
+			p.pidfd.Close()
 		}
+		return fmt.Errorf("limits: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
 // pollable wraps a pidfd so that waiting for it blocks no thread. It returns nil
@@ -84,12 +85,11 @@ func (r Rlimits) release(pid int) error {
 // collect waits for the process, tells what it left behind to end, and reaps it.
 // In this order: until it is reaped its number can't be another group's.
 func (p *process) collect(grace time.Duration) (Exit, error) {
-	if err := p.await(); err != nil {
-		p.end(grace)
+	err := p.await()
+	p.leaderEnded(grace)
+	if err != nil {
 		return Exit{PID: p.pid}, err
 	}
-	p.leaderEnded()
-	p.end(grace)
 	return p.reap()
 }
 

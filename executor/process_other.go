@@ -8,24 +8,21 @@ import (
 	"time"
 )
 
-// fork starts a process as the leader of a new group.
-func fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) (*process, error) {
+// fork starts a process as the leader of a new session, and so of a new group.
+func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	if limits != (Rlimits{}) {
-		return nil, errors.New("limits need Linux")
+		return errors.New("limits need Linux")
 	}
-	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	pid, err := syscall.ForkExec(path, argv, attr)
-	if err != nil {
-		return nil, err
-	}
-	return &process{pid: pid}, nil
+	p.pid = pid
+	return err
 }
 
 // collect waits for the process, reaps it, and tells what it left behind to end.
 func (p *process) collect(grace time.Duration) (Exit, error) {
 	exit, err := p.reap()
-	p.leaderEnded()
-	p.end(grace)
+	p.leaderEnded(grace)
 	return exit, err
 }
 

@@ -42,10 +42,11 @@ type Run struct {
 	Kill    context.Context // ends when whatever runs is to be killed at once
 }
 
-// Starter runs one child process to its end, with all that it leaves behind;
-// *executor.Launcher is one.
+// Starter runs child processes to their end, with all that they leave behind, each
+// alone or as one of a family; *executor.Launcher is one.
 type Starter interface {
 	Run(ctx context.Context, c *executor.Child) (executor.Exit, error)
+	NewFamily() (*executor.Family, error)
 }
 
 // Outcome is how an attempt ended.

@@ -63,15 +63,22 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 	if err != nil {
 		return err
 	}
+	family, err := a.Run.Start.NewFamily()
+	if err != nil {
+		return err
+	}
 	var left programs
+	// A program of a script may leave something running for the next one.
+	clear := func() { left.close(); family.End(a.Task.Grace, a.Run.Kill) }
 	runner, err := interp.New(
 		interp.Params(flags...),
 		interp.Env(expand.ListEnviron(s.env...)),
 		interp.Dir(s.dir),
 		streams,
-		interp.ExecHandlers(a.execHandler(&left)),
+		interp.ExecHandlers(a.execHandler(&left, family)),
 	)
 	if err != nil {
+		clear()
 		return fmt.Errorf("the shell inside flow: %w", err)
 	}
 	scriptCtx, end := context.WithCancel(ctx)
@@ -86,14 +93,15 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		// What the script left in the background ends with it. If ctx ends only
 		// meanwhile, the script was in time.
 		end()
-		left.close()
+		clear()
 		return err
 	case <-ctx.Done():
+		family.Stop()
 	}
 	// Its programs end, at the latest after their grace. A goroutine can't be
 	// made to: one that does not return then, stuck in opening a pipe that nobody
 	// opens, say, is left to itself, and the attempt ends without it.
-	left.close()
+	clear()
 	select {
 	case <-ended:
 	case <-time.After(straySlack):
@@ -144,20 +152,20 @@ func interpretable(shell string) bool {
 }
 
 // execHandler starts the programs of a script.
-func (a *Attempt) execHandler(left *programs) func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+func (a *Attempt) execHandler(left *programs, family *executor.Family) func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 		return func(ctx context.Context, args []string) error {
 			if !left.enter() {
 				return context.Canceled // of a job in the background, when the script has ended
 			}
 			defer left.leave()
-			return a.program(ctx, args)
+			return a.program(ctx, args, family)
 		}
 	}
 }
 
 // program runs one program of a script.
-func (a *Attempt) program(ctx context.Context, args []string) error {
+func (a *Attempt) program(ctx context.Context, args []string, family *executor.Family) error {
 	hc := interp.HandlerCtx(ctx)
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
@@ -173,7 +181,7 @@ func (a *Attempt) program(ctx context.Context, args []string) error {
 	l := a.Task.Limits
 	child := &executor.Child{
 		Path: path, Args: args[1:], Env: exported(hc.Env), Dir: hc.Dir,
-		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Grace: a.Task.Grace, Kill: a.Run.Kill, Family: family,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 	}
 	exit, err := a.Run.Start.Run(ctx, child)

@@ -123,7 +123,7 @@ mentions another task's result depends on it. One binary, no service needed.`,
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newRun(std), newPlan(std), newValidate(std), newGraph(std),
-		newSchema(std), newVersion(std), newCompletion(std),
+		newSchema(std), newVersion(std), newCompletion(std), newSweep(),
 	)
 	return root
 }

@@ -121,7 +121,7 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, options engine.Options, signals *signals) (*engine.Summary, error) {
 	v := newView(std, plan, f.json)
 	options.Watch = v.event
-	e := engine.New(engine.Jobs(f.jobs), engine.Workers(f.workers))
+	e := engine.New(engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName))
 	r, err := e.Start(plan, options)
 	if err != nil {
 		return nil, errors.Join(startError(err), e.Close())

@@ -1,0 +1,515 @@
+package executor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// hasSubreapers tells whether the system knows such a thing.
+const hasSubreapers = true
+
+// kin are the processes that this one has adopted: those that children of its
+// launcher left behind, in whatever group or session, since it is their subreaper.
+// They are told apart by, in this order, the token in their environment, their
+// session, and by who was there when they came.
+//
+// The system lists them in a file, which is empty almost always: to learn that a
+// child has left nothing costs a microsecond. Processes that are listed are
+// children, so their numbers stay theirs until they are collected here; nothing
+// else is ever waited for.
+type kin struct {
+	base     string
+	before   bool     // whether this process was a subreaper already
+	list     *os.File // the children of the main thread: only those that came by adoption
+	session  int      // of this process: who is in it was not left behind by a child
+	foreign  map[int]bool
+	guessing bool // whether what nothing tells of may be ended
+
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu       sync.Mutex
+	families map[string]*Family // by token
+	sessions map[int]*Family    // by the leader's pid, the last one that had it
+	known    map[int]*relative
+	buf      []byte
+}
+
+// kinship is what the kin keep in a family.
+type kinship struct {
+	sessions []int
+	level    syscall.Signal // the last one that it was told; 0: none
+	heard    map[processID]syscall.Signal
+}
+
+// relative is an adopted process.
+type relative struct {
+	family   *Family
+	ours     bool
+	suspects map[*Family]bool // where family is nil: those that were there when it came
+	doubts   time.Time        // until when it is to be looked at again before that counts
+}
+
+// doubtful is how long a process may be without any environment while it becomes
+// another program, or ends.
+const doubtful = 50 * time.Millisecond
+
+// processID is a process: a number may be used again, but not with the same start.
+type processID struct {
+	pid   int
+	start string
+}
+
+// adopt makes this process the subreaper of its children, and returns who looks
+// after those that come to it.
+func adopt(base string) (*kin, error) {
+	var before int32
+	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&before)), 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("executor: subreaper: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("executor: subreaper: %w", err)
+	}
+	self := os.Getpid()
+	list, err := os.Open(fmt.Sprintf("/proc/self/task/%d/children", self))
+	if err != nil {
+		return nil, fmt.Errorf("executor: subreaper: %w", err)
+	}
+	me, ok := lookAt(self)
+	if !ok {
+		list.Close()
+		return nil, fmt.Errorf("executor: subreaper: /proc does not show this process")
+	}
+	k := &kin{
+		base: base, list: list, before: before != 0, session: me.session, foreign: make(map[int]bool),
+		// To process 1 of a container comes whatever lost its parent anywhere in it.
+		guessing: self != 1,
+		stop:     make(chan struct{}),
+		families: make(map[string]*Family), sessions: make(map[int]*Family), known: make(map[int]*relative),
+		buf: make([]byte, 4096),
+	}
+	for _, pid := range k.adopted() {
+		k.foreign[pid] = true // it was there before
+	}
+	k.done.Go(k.collect)
+	return k, nil
+}
+
+// isMainThread reports whether this is the thread that stands for the process.
+func isMainThread() bool { return unix.Gettid() == os.Getpid() }
+
+// collectEvery is how often those are collected that have ended while the child
+// that left them goes on.
+const collectEvery = time.Second
+
+func (k *kin) collect() {
+	tick := time.NewTicker(collectEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.stop:
+			return
+		case <-tick.C:
+			k.mu.Lock()
+			k.look()
+			k.mu.Unlock()
+		}
+	}
+}
+
+func (k *kin) close() {
+	if k == nil {
+		return
+	}
+	close(k.stop)
+	k.done.Wait()
+	k.list.Close()
+	if !k.before {
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // it was not refused before
+	}
+}
+
+func (k *kin) add(f *Family) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.families[f.token] = f
+}
+
+func (k *kin) joined(f *Family, pid int) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f.sessions = append(f.sessions, pid)
+	k.sessions[pid] = f
+}
+
+func (k *kin) remove(f *Family) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.families, f.token)
+	for _, pid := range f.sessions {
+		if k.sessions[pid] == f {
+			delete(k.sessions, pid)
+		}
+	}
+	for _, r := range k.known {
+		delete(r.suspects, f)
+	}
+}
+
+// adopted are the children that came by adoption, ended ones included.
+func (k *kin) adopted() []int {
+	for {
+		n, err := k.list.ReadAt(k.buf, 0)
+		if err != nil && err != io.EOF {
+			return nil
+		}
+		if n < len(k.buf) {
+			return numbers(k.buf[:n])
+		}
+		k.buf = make([]byte, 2*len(k.buf))
+	}
+}
+
+// numbers reads a list of process numbers.
+func numbers(text []byte) []int {
+	var pids []int
+	for word := range bytes.FieldsSeq(text) {
+		if pid, err := strconv.Atoi(string(word)); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// look collects those that have ended and learns whose the others are. It returns
+// the living ones that are ours. It is called with the lock held.
+func (k *kin) look() []int {
+	pids := k.adopted()
+	if len(pids) == 0 {
+		if len(k.known) > 0 {
+			clear(k.known)
+		}
+		return nil
+	}
+	there := make(map[int]bool, len(pids))
+	living := pids[:0]
+	for _, pid := range pids {
+		there[pid] = true
+		if k.foreign[pid] {
+			continue
+		}
+		p, ok := lookAt(pid)
+		if !ok || p.session == k.session {
+			continue
+		}
+		if p.ended {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // if it can't be collected yet, it will be
+			delete(k.known, pid)
+			continue
+		}
+		r := k.known[pid]
+		if r == nil || !r.doubts.IsZero() {
+			r = k.meet(pid, p, r)
+			k.known[pid] = r
+		}
+		if r.ours {
+			living = append(living, pid)
+		}
+	}
+	for pid := range k.known {
+		if !there[pid] {
+			delete(k.known, pid)
+		}
+	}
+	return living
+}
+
+// meet learns whose an adopted process is. before is what was known of it, if
+// anything.
+func (k *kin) meet(pid int, p stat, before *relative) *relative {
+	token, bare := tokenOf(pid)
+	if f, ok := k.byToken(token); ok {
+		return &relative{family: f, ours: true}
+	}
+	if f := k.sessions[p.session]; f != nil {
+		return &relative{family: f, ours: true}
+	}
+	for _, f := range k.families {
+		if _, ok := f.heard[processID{pid, p.start}]; ok {
+			return &relative{family: f, ours: true}
+		}
+	}
+	if before != nil {
+		if !bare || time.Now().After(before.doubts) {
+			before.doubts = time.Time{}
+		}
+		return before
+	}
+	r := &relative{ours: k.guessing, suspects: make(map[*Family]bool)}
+	for _, f := range k.families {
+		r.suspects[f] = true
+	}
+	if bare && r.ours {
+		r.doubts = time.Now().Add(doubtful)
+	}
+	return r
+}
+
+// byToken reports whether a token is of this launcher's, and whose: nil if that
+// family is no more.
+func (k *kin) byToken(token string) (*Family, bool) {
+	rest, ok := strings.CutPrefix(token, k.base+".")
+	if !ok {
+		return nil, false
+	}
+	n, _, _ := strings.Cut(rest, "/")
+	return k.families[k.base+"."+n], true
+}
+
+// of reports whether a relative is one of the family's to end.
+func (r *relative) of(f *Family) bool {
+	if r.family != nil {
+		return r.family == f
+	}
+	return len(r.suspects) == 0 || len(r.suspects) == 1 && r.suspects[f]
+}
+
+// signal sends sig to what members of the family have left, with all below, and
+// to what is below of those that still run. The groups of these are left out:
+// whoever runs them tells them.
+func (k *kin) signal(f *Family, sig syscall.Signal) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if f.level != syscall.SIGKILL {
+		f.level = sig
+	}
+	k.tell(f)
+}
+
+// lives reports whether anything is left of the family but running members, and
+// tells who came since to end as well.
+func (k *kin) lives(f *Family) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.tell(f)
+}
+
+// tell sends the family's signal to each process that has not had it, and reports
+// whether any that was adopted lives. It is called with the lock held.
+func (k *kin) tell(f *Family) bool {
+	var mine []int
+	lives := false
+	for _, pid := range k.look() {
+		switch r := k.known[pid]; {
+		case !r.doubts.IsZero():
+			lives = true // it may be
+		case r.of(f):
+			mine = append(mine, pid)
+		}
+	}
+	leaders := f.living()
+	if f.level == 0 || len(mine) == 0 && len(leaders) == 0 {
+		return lives || len(mine) > 0
+	}
+	t := teller{family: f, told: make(map[int]bool, len(leaders))}
+	for _, pid := range leaders {
+		t.told[pid] = true
+	}
+	for _, pid := range mine {
+		if t.tree(pid) == unix.EPERM {
+			k.known[pid].ours = false // another user's by now: it can't be ended
+			continue
+		}
+		lives = true
+	}
+	for _, pid := range leaders {
+		_ = t.tree(pid) // what of it can't be ended will be adopted
+	}
+	return lives
+}
+
+// teller walks the processes of a family and sends them its signal.
+type teller struct {
+	family *Family
+	told   map[int]bool // groups that somebody else tells
+}
+
+// tree tells a process and all below it. The error is that of the process itself.
+func (t *teller) tree(pid int) error {
+	p, ok := lookAt(pid)
+	if !ok || p.ended {
+		return nil
+	}
+	below := childrenOf(pid) // before it ends and they are somebody else's
+	var err error
+	if !t.told[p.group] {
+		err = t.tell(pid, p)
+	}
+	for _, child := range below {
+		_ = t.tree(child) // what of it can't be ended will be adopted
+	}
+	return err
+}
+
+func (t *teller) tell(pid int, p stat) error {
+	f, id := t.family, processID{pid, p.start}
+	if f.heard[id] == f.level {
+		return nil
+	}
+	if f.heard == nil {
+		f.heard = make(map[processID]syscall.Signal)
+	}
+	f.heard[id] = f.level
+	return sendTo(pid, p, f.level)
+}
+
+// sendTo signals the process that was looked at, through a pidfd, so that no other
+// gets it that has got the number meanwhile.
+func sendTo(pid int, p stat, sig syscall.Signal) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ENOSYS {
+		return syscall.Kill(pid, sig)
+	}
+	if err != nil {
+		return nil // it has ended
+	}
+	defer unix.Close(fd)
+	if now, ok := lookAt(pid); ok && now.start == p.start {
+		return unix.PidfdSendSignal(fd, sig, nil, 0)
+	}
+	return nil
+}
+
+// stat is what /proc tells of a process.
+type stat struct {
+	ended          bool // it waits to be collected
+	group, session int
+	start          string // when, in ticks since the system's
+}
+
+// lookAt reads a process's stat; false if there is none.
+func lookAt(pid int) (stat, bool) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return stat{}, false
+	}
+	// pid (name) state ppid pgrp session …; the name may contain anything.
+	const state, group, session, start = 0, 2, 3, 19
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) <= start {
+		return stat{}, false
+	}
+	p := stat{ended: fields[state] == "Z" || fields[state] == "X", start: fields[start]}
+	p.group, _ = strconv.Atoi(fields[group])
+	p.session, _ = strconv.Atoi(fields[session])
+	return p, true
+}
+
+// childrenOf are the children of all threads of a process.
+func childrenOf(pid int) []int {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	threads, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var all []int
+	for _, t := range threads {
+		text, err := os.ReadFile(dir + "/" + t.Name() + "/children")
+		if err == nil {
+			all = append(all, numbers(text)...)
+		}
+	}
+	return all
+}
+
+// tokenOf reads the token that a process was started with, if any. bare is true
+// where there is no environment at all.
+func tokenOf(pid int) (token string, bare bool) {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if errors.Is(err, fs.ErrPermission) {
+		return "", false // it is another user's by now
+	}
+	const name = tokenName + "="
+	for kv := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.HasPrefix(kv, []byte(name)) {
+			return string(kv[len(name):]), false
+		}
+	}
+	return "", len(env) == 0
+}
+
+// sweep looks for processes by their token only: what they were children of is
+// gone.
+func sweep(base string) error {
+	clean := 0
+	for range mostSweeps {
+		found, err := sweepOnce(base)
+		switch {
+		case err != nil:
+			return err
+		case found > 0:
+			clean = 0
+		case clean == enoughSweeps:
+			return nil
+		default:
+			clean++
+		}
+		time.Sleep(sweepPause)
+	}
+	return errors.New("executor: sweep: there are processes that don't end")
+}
+
+// A sweep takes a minute at most, and has to find nothing several times.
+const (
+	sweepPause   = 10 * time.Millisecond
+	enoughSweeps = int(doubtful / sweepPause)
+	mostSweeps   = 6000
+)
+
+func sweepOnce(base string) (found int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, fmt.Errorf("executor: sweep: %w", err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		p, ok := lookAt(pid)
+		if !ok || p.ended {
+			continue
+		}
+		if token, _ := tokenOf(pid); strings.HasPrefix(token, base+".") && sendTo(pid, p, syscall.SIGKILL) == nil {
+			found++
+		}
+	}
+	return found, nil
+}
