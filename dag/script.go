@@ -23,6 +23,7 @@ type Script struct {
 	src      string
 	programs []string
 	needs    string
+	command  []string
 }
 
 // ScriptVar is a variable of a Script. Its name begins with FLOW_X; no input
@@ -118,7 +119,7 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 			c.shells.texts[key] = known
 		}
 	}
-	s := &Script{Text: d.text, src: t.s, programs: known.programs, needs: known.needs}
+	s := &Script{Text: d.text, src: t.s, programs: known.programs, needs: known.needs, command: known.command}
 	if s.needs == "" && len(shell) > 1 {
 		s.needs = flagsNeed("", shell[1:])
 	}
@@ -167,6 +168,7 @@ type shellText struct {
 	warnings []string  // of its holes, "" for none
 	programs []string
 	needs    string
+	command  []string
 	literal  *Script // where there are no holes, and it is the script itself
 }
 
@@ -187,10 +189,11 @@ func (s *shellCache) parse(text string, lang syntax.LangVariant) (*syntax.File, 
 // ok. Of one that does not parse it knows nothing.
 func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (known *shellText, ok bool) {
 	if name, ok := oneCommand(d.text); ok && len(d.holes) == 0 {
-		if name == "" {
-			return &shellText{}, true
+		known = &shellText{command: plainWords(d.text)}
+		if name != "" {
+			known.programs = []string{name}
 		}
-		return &shellText{programs: []string{name}}, true
+		return known, true
 	}
 	f, err := c.shells.parse(d.text, lang)
 	if err != nil {
@@ -204,6 +207,7 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 		return known, false
 	}
 	if len(d.holes) == 0 {
+		known.command = commandOf(f)
 		return known, true
 	}
 	d.place(f, lang)

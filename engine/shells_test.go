@@ -3,7 +3,9 @@
 package engine_test
 
 import (
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,6 +83,66 @@ func TestShellsAgree(t *testing.T) {
 			}
 			if ends[0] != ends[1] {
 				t.Errorf("a real shell:\n%s\nthe one inside flow:\n%s", ends[0], ends[1])
+			}
+		})
+	}
+}
+
+// commands are scripts of one command, which is started without a shell.
+var commands = []string{
+	"true",
+	"false",
+	"./prog a 'b  c' \"\" d=e",
+	"prog x",
+	"./bare x 'y z'",
+	"./plain",
+	"./sub",
+	"./none",
+	"plain",
+	"no-such-program a",
+	"./loop",
+	"/bin/sh -c 'kill -TERM $$'",
+	"/bin/sh -c 'kill -KILL $$'",
+	"/bin/sh -c 'exit 126'",
+	"sh -c 'echo $0; echo err >&2; exit 3'",
+	"printenv PWD",
+	"printenv PWD OLDPWD",
+	"cat",
+	"head -n 1",
+	"no-interpreter",
+}
+
+// TestCommandsNeedNoShell runs each with the shell named, and so started, and
+// without: nothing differs.
+func TestCommandsNeedNoShell(t *testing.T) {
+	t.Parallel()
+	for _, text := range commands {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, "plain"), "echo plain\n", 0o644)
+			writeFile(t, filepath.Join(dir, "prog"), "#!/bin/sh\nfor a in \"$@\"; do printf '<%s>' \"$a\"; done\n", 0o755)
+			writeFile(t, filepath.Join(dir, "bare"), "echo \"$# $*\"\n", 0o755) // names no interpreter
+			writeFile(t, filepath.Join(dir, "no-interpreter"), "#!/no/such\n", 0o755)
+			writeFile(t, filepath.Join(dir, "sub", "here"), "", 0o644)
+			if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"$DIR:/usr/bin:/bin", ".:/usr/bin:/bin", "/usr/bin:/bin"} {
+				var ends [2]string
+				for k, shell := range []string{"", "    shell: sh -eu\n"} {
+					file := "tasks:\n  a:\n    timeout: 1m\n" + shell + "    env:\n      PATH: '" + strings.ReplaceAll(path, "$DIR", dir) + "'\n    stdin: |\n      p q\n      r\n    run: " + strconv.Quote(text) + "\n"
+					l := newLogs("")
+					s := wait(t, start(t, newEngine(t), planOf(t, dir, file), engine.Options{Output: l.take}))
+					f := factsOf(t, s, l)
+					ends[k] = strings.Join([]string{f["a"], f["a.exit_code"], f["a.stdout"]}, "\n")
+					if !strings.Contains(text, "kill") { // some shells print what signal it was
+						ends[k] += "\n" + f["a.stderr"] + "\n" + f["a.error"]
+					}
+				}
+				if ends[0] != ends[1] {
+					t.Errorf("PATH=%s: without a shell:\n%s\nwith one:\n%s", path, ends[0], ends[1])
+				}
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,7 +70,21 @@ func (script) Do(ctx context.Context, a *Attempt) Outcome {
 	defer s.clear()
 	shell := a.shell()
 	argv := append(append([]string(nil), shell...), "-c", sc.Text)
+	if command := sc.Command(); command != nil && len(a.Task.Shell) == 0 && searchable(s.env) {
+		return a.process(ctx, s, command, argv)
+	}
 	return a.process(ctx, s, argv)
+}
+
+// searchable reports whether programs are looked up here as a shell does it: flow
+// leaves out the folders of PATH that depend on where one is.
+func searchable(env []string) bool {
+	for _, kv := range env {
+		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
+			return !slices.ContainsFunc(filepath.SplitList(path), func(dir string) bool { return !filepath.IsAbs(dir) })
+		}
+	}
+	return false
 }
 
 // shell is the shell of a script, with its flags.
@@ -79,8 +95,9 @@ func (a *Attempt) shell() []string {
 	return a.Task.Shell
 }
 
-// process runs a command and makes its result.
-func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) Outcome {
+// process runs a command and makes its result. Of several, the first that can be
+// started: the last one says why none can.
+func (a *Attempt) process(ctx context.Context, s *surroundings, commands ...[]string) Outcome {
 	in, err := a.stdin()
 	if err != nil {
 		return invalid(err)
@@ -88,16 +105,24 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, argv []string) O
 	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
 	stderr := &lastLine{to: a.Stderr}
 	l := a.Task.Limits
-	exit, err := a.Run.Start.Run(ctx, &executor.Child{
-		Path: argv[0], Args: argv[1:], Env: s.env, Dir: s.dir,
+	child := executor.Child{
+		Env: s.env, Dir: s.dir,
 		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
-	})
+	}
+	var exit executor.Exit
+	for _, argv := range commands {
+		child.Path, child.Args = argv[0], argv[1:]
+		exit, err = a.Run.Start.Run(ctx, &child)
+		if _, not := errors.AsType[*executor.StartError](err); !not {
+			break
+		}
+	}
 	if o, over := a.interrupted(ctx, exit.Code, err); over {
 		return o
 	}
 	if err != nil {
-		return notRun(err, argv[0])
+		return notRun(err, child.Path)
 	}
 	if exit.Code != 0 {
 		return exited(exit, stderr)

@@ -162,6 +162,7 @@ func (a *Attempt) folder() (string, error) {
 func (a *Attempt) own(s *surroundings) []variable {
 	key := a.Run.ID + "/" + a.Task.ID
 	vars := []variable{
+		{name: "PWD", value: s.dir}, // which any shell would set
 		{name: "FLOW_RUN_ID", value: a.Run.ID},
 		{name: "FLOW_TASK", value: a.Task.ID},
 		{name: "FLOW_ATTEMPT", value: strconv.Itoa(a.Number)},
