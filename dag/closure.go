@@ -13,22 +13,11 @@ func (p *Plan) Closure(ids []string) ([]int, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	index := make(map[string]int32, p.Main)
-	for i := range p.Main {
-		index[p.Nodes[i].Task.ID] = int32(i)
+	todo, err := p.find(ids, p.Main)
+	if err != nil {
+		return nil, err
 	}
 	in := make([]bool, len(p.Nodes))
-	var todo []int32
-	for _, id := range ids {
-		i, ok := index[id]
-		if !ok {
-			if near := nearest(id, p.ids()); near != "" {
-				return nil, fmt.Errorf("%s: no such task; did you mean %q?", id, near)
-			}
-			return nil, fmt.Errorf("%s: no such task", id)
-		}
-		todo = append(todo, i)
-	}
 	for len(todo) > 0 {
 		i := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -55,4 +44,27 @@ func (p *Plan) ids() iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// Find returns the index of each task that is named, those of `finally` included.
+func (p *Plan) Find(ids []string) ([]int32, error) { return p.find(ids, len(p.Nodes)) }
+
+// find looks among the first n tasks.
+func (p *Plan) find(ids []string, n int) ([]int32, error) {
+	index := make(map[string]int32, n)
+	for i := range n {
+		index[p.Nodes[i].Task.ID] = int32(i)
+	}
+	found := make([]int32, len(ids))
+	for k, id := range ids {
+		i, ok := index[id]
+		if !ok {
+			if near := nearest(id, p.ids()); near != "" {
+				return nil, fmt.Errorf("%s: no such task; did you mean %q?", id, near)
+			}
+			return nil, fmt.Errorf("%s: no such task", id)
+		}
+		found[k] = i
+	}
+	return found, nil
 }

@@ -122,7 +122,7 @@ mentions another task's result depends on it. One binary, no service needed.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
-		newRun(std), newPlan(std), newValidate(std), newGraph(std),
+		newRun(std), newPlan(std), newSimulate(std), newValidate(std), newGraph(std),
 		newSchema(std), newVersion(std), newCompletion(std), newSweep(),
 	)
 	return root

@@ -70,7 +70,12 @@ func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs
 		return nil, err
 	}
 	f.out.Order = slices.DeleteFunc(trace.Order, func(i int32) bool { return skips(int(i)) })
-	f.out.Critical = critical(p, skips)
+	f.out.Critical, _ = criticalPath(p, func(i int) int {
+		if skips(i) {
+			return 0
+		}
+		return 1
+	})
 	return f.out, nil
 }
 
@@ -305,36 +310,6 @@ func (f *forecaster) fan(t *dag.Task, tf *TaskForecast) {
 		return
 	}
 	tf.Instances = n
-}
-
-// critical is the longest way through the tasks that are not skipped, each
-// counting the same.
-func critical(p *dag.Plan, skips func(int) bool) []int32 {
-	length := make([]int, len(p.Nodes))
-	before := make([]int32, len(p.Nodes))
-	best := int32(-1)
-	for _, i := range p.Order {
-		before[i] = -1
-		for _, d := range p.Nodes[i].Deps {
-			if length[d] > length[i] || length[d] == length[i] && before[i] == -1 && length[d] > 0 {
-				length[i], before[i] = length[d], d
-			}
-		}
-		if !skips(int(i)) {
-			length[i]++
-		}
-		if best == -1 || length[i] > length[best] {
-			best = i
-		}
-	}
-	var path []int32
-	for i := best; i != -1; i = before[i] {
-		if !skips(int(i)) {
-			path = append(path, i)
-		}
-	}
-	slices.Reverse(path)
-	return path
 }
 
 // Names are the ids of tasks.

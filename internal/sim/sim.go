@@ -31,9 +31,9 @@ type Model struct {
 
 // Trace is what happened.
 type Trace struct {
-	Order    []int32         // tasks in the order in which they began
-	Began    []time.Duration // by task, from the start of the run; -1: never
-	Ended    []time.Duration // by task
+	Order    []int32         // tasks in the order in which they began, a fan-out once for each instance
+	Began    []time.Duration // by task, from the start of the run; -1: never; of a fan-out, the first instance
+	Ended    []time.Duration // by task; of a fan-out, the last instance
 	Makespan time.Duration   // when the last one ended
 	Busy     time.Duration   // the sum of what was at work
 }
@@ -150,7 +150,9 @@ func (s *simulation) begin(t run.Ticket) error {
 		d = s.model.Durations[t.Task]
 	}
 	s.trace.Order = append(s.trace.Order, t.Task)
-	s.trace.Began[t.Task] = s.now.Sub(epoch)
+	if s.trace.Began[t.Task] < 0 {
+		s.trace.Began[t.Task] = s.now.Sub(epoch)
+	}
 	s.trace.Busy += d
 	heap.Push(&s.ending, ending{at: s.now.Add(d), seq: len(s.trace.Order), ticket: t})
 	return nil
