@@ -8,14 +8,17 @@ import (
 )
 
 // Formats are what [Draw] can write.
-func Formats() []string { return []string{"text", "dot", "mermaid"} }
+func Formats() []string { return []string{"text", "dot", "mermaid", "svg"} }
 
 // Draw writes a picture of a plan: "text" for a terminal, "dot" for Graphviz,
-// "mermaid" for pages. The picture is the same every time. Status, where not
+// "mermaid" and "svg" (see [DrawSVG]) for pages. The picture is the same every time. Status, where not
 // nil, has a status for each task by index, which is shown.
 func Draw(w io.Writer, p *Plan, format string, status []Status) error {
 	if status != nil && len(status) != len(p.Nodes) {
 		return fmt.Errorf("dag: draw: %d statuses for %d tasks", len(status), len(p.Nodes))
+	}
+	if format == "svg" {
+		return DrawSVG(w, p, status, false)
 	}
 	out := bufio.NewWriter(w)
 	switch format {

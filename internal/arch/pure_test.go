@@ -13,7 +13,7 @@ import (
 
 // pure are the packages left of the drivers. They have no clock, no goroutine, no
 // disk, no network and no randomness.
-var pure = []string{"dag", "internal/cron", "internal/run", "internal/sim"}
+var pure = []string{"dag", "internal/cron", "internal/layout", "internal/run", "internal/sim"}
 
 // exceptions are what files of them may import or use all the same.
 var exceptions = map[string][]string{
