@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stubborn is a workflow whose tasks want to outlive it, each in its own way. %[1]s
+// marks the command lines of all that they start.
+const stubborn = `
+executors:
+  default: { kind: process, workers: 16 }
+tasks:
+  group:   { run: 'sleep %[1]s & sleep %[1]s' }
+  deaf:    { run: 'trap "" TERM HUP INT; (trap "" TERM; sleep %[1]s; :) & sleep %[1]s; :' }
+  session: { run: 'setsid sleep %[1]s & sleep %[1]s' }
+  daemon:  { run: '(setsid sh -c "sleep %[1]s & sleep %[1]s" &) ; sleep %[1]s' }
+  jobs:    { run: 'set -m; sleep %[1]s & sleep %[1]s', shell: bash -eu }
+  inside:  { run: '(setsid sleep %[1]s &) ; sleep %[1]s', executor: thread }
+  exec:    { exec: [sleep, "%[1]s"] }
+  spin:    { run: 'while :; do :; done # %[1]s' }
+  loud:    { run: 'yes %[1]s' }
+  ready:   { run: 'sleep 0.2; echo ready; sleep %[1]s' }
+`
+
+// marked are the processes whose command line has a mark in it, by what they are.
+func marked(t *testing.T, mark string) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range entries {
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && bytes.Contains(line, []byte(mark)) {
+			found = append(found, e.Name()+" "+strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// A flow that is killed by SIGKILL, at any time, leaves no process behind.
+func TestKilledFlowLeavesNothing(t *testing.T) {
+	rounds := 10
+	if testing.Short() {
+		rounds = 3
+	}
+	if more, err := strconv.Atoi(os.Getenv("FLOW_TEST_KILLS")); err == nil {
+		rounds = more
+	}
+	dir := t.TempDir()
+	for k := range rounds {
+		mark := fmt.Sprintf("86%06d.%d", os.Getpid(), k)
+		file := filepath.Join(dir, "stubborn.yaml")
+		if err := os.WriteFile(file, fmt.Appendf(nil, stubborn, mark), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		flow := exec.Command("flow", "run", "--json", file)
+		flow.Env = append(os.Environ(), "TMPDIR="+dir, "FLOW_TOKEN="+mark) // which marks the watcher as well
+		if err := flow.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// From before the first task has begun until all are at work.
+		for wanted := min(2*k, 15); len(marked(t, mark)) < wanted; {
+		}
+		flow.Process.Kill()
+		flow.Wait()
+		deadline := time.Now().Add(time.Minute)
+		for left := marked(t, mark); len(left) > 0; left = marked(t, mark) {
+			if time.Now().After(deadline) {
+				t.Fatalf("round %d: it left\n%s", k, strings.Join(left, "\n"))
+			}
+		}
+	}
+}
