@@ -45,14 +45,15 @@ const (
 	RunEnded       = "run_ended"
 )
 
-// news passes an event on to whoever watches.
+// news passes an event on to whoever watches. Its time is that of what the machine
+// was told last.
 func (r *Run) news(e Event) {
 	if r.watch == nil {
 		return
 	}
 	r.seq++
 	e.Seq = r.seq
-	e.Time = run.Time{Time: r.clock().Truncate(time.Millisecond).In(r.zone)}
+	e.Time = run.Time{Time: r.now.Truncate(time.Millisecond).In(r.zone)}
 	e.Seconds = e.Duration.Seconds()
 	r.watch(e)
 }

@@ -195,35 +195,47 @@ func (r *Run) start(t run.Ticket) error {
 	return err
 }
 
+// working is an attempt at work, in one piece: there may be a million.
+type working struct {
+	run     *Run
+	do      action.Action
+	attempt action.Attempt
+	tail    tail
+	ticket  run.Ticket
+	began   time.Time
+	future  *futures.Future[action.Outcome]
+}
+
 // begin submits an attempt to its executor.
 func (r *Run) begin(t run.Ticket) {
 	task := r.plan.Nodes[t.Task].Task
 	scope := r.m.Scope(t.Task, t.Instance)
 	scope.Host = r.host
-	a := &action.Attempt{Task: task, Scope: scope, Run: r.shared, Instance: -1, Number: int(t.Attempt)}
+	w := &working{run: r, do: r.actions[t.Task], ticket: t, began: r.now}
+	w.attempt = action.Attempt{Task: task, Scope: scope, Run: r.shared, Instance: -1, Number: int(t.Attempt)}
 	if r.m.Instances(int(t.Task)) != nil {
-		a.Instance = int(t.Instance)
+		w.attempt.Instance = int(t.Instance)
 	}
-	last := &tail{}
-	piece := Output{Task: task.ID, Instance: a.Instance, Attempt: a.Number}
-	a.Stdout = r.stream(last, piece)
+	piece := Output{Task: task.ID, Instance: w.attempt.Instance, Attempt: w.attempt.Number}
+	w.attempt.Stdout = r.stream(&w.tail, piece)
 	piece.Stderr = true
-	a.Stderr = r.stream(last, piece)
-	do := r.actions[t.Task]
-	f := executor.Submit(r.ctx, r.pools[t.Task], func(ctx context.Context) (action.Outcome, error) {
-		return r.attempt(ctx, do, a), nil
-	}, executor.Name(task.ID))
-	r.working[place{t.Task, t.Instance}] = &working{future: f, ticket: t, began: r.now, tail: last}
-	f.OnDone(func(f *futures.Future[action.Outcome]) {
-		out, err, _ := f.TryResult()
-		if err != nil {
-			out = broken(err)
-		}
-		r.in.put(message{ticket: &t, event: run.Event{
-			Kind: run.AttemptEnded, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt,
-			Value: out.Value, Failure: out.Failure, ExitCode: int32(out.ExitCode),
-		}})
-	})
+	w.attempt.Stderr = r.stream(&w.tail, piece)
+	w.future = executor.Submit(r.ctx, r.pools[t.Task], w.work, executor.Name(task.ID))
+	r.working[place{t.Task, t.Instance}] = w
+	w.future.OnDone(w.done)
+}
+
+// done tells the run's loop how it ended.
+func (w *working) done(f *futures.Future[action.Outcome]) {
+	out, err, _ := f.TryResult()
+	if err != nil {
+		out = broken(err)
+	}
+	t := &w.ticket
+	w.run.in.put(message{ticket: t, event: run.Event{
+		Kind: run.AttemptEnded, Task: t.Task, Instance: t.Instance, Attempt: t.Attempt,
+		Value: out.Value, Failure: out.Failure, ExitCode: int32(out.ExitCode),
+	}})
 }
 
 // broken is the outcome of an attempt that did not come to its own end.
@@ -231,18 +243,22 @@ func broken(err error) action.Outcome {
 	return action.Outcome{ExitCode: -1, Failure: &dag.Failure{Reason: dag.ReasonError, Message: err.Error(), ExitCode: -1}}
 }
 
-// attempt does the work, on the executor's goroutine.
-func (r *Run) attempt(ctx context.Context, do action.Action, a *action.Attempt) action.Outcome {
-	if d := a.Task.Timeout; d > 0 {
+// work does the attempt, on the executor's goroutine.
+func (w *working) work(ctx context.Context) (action.Outcome, error) {
+	if d := w.attempt.Task.Timeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, action.ErrTimeout)
 		defer cancel()
 	}
-	out := do.Do(ctx, a)
+	return w.run.kept(w.attempt.Task, w.do.Do(ctx, &w.attempt)), nil
+}
+
+// kept is an attempt's outcome with its value as it is to be kept.
+func (r *Run) kept(t *dag.Task, out action.Outcome) action.Outcome {
 	if out.Failure != nil {
 		return out
 	}
-	v, err := r.host.keep(out.Value, mostKept(a.Task))
+	v, err := r.host.keep(out.Value, mostKept(t))
 	if large, ok := errors.AsType[*action.TooLargeError](err); ok {
 		out.Failure = &dag.Failure{Reason: dag.ReasonInvalid, Message: large.Error(), ExitCode: out.ExitCode}
 		return out

@@ -14,7 +14,6 @@ import (
 
 	"flow/dag"
 	"flow/executor"
-	"flow/futures"
 	"flow/internal/action"
 	"flow/internal/run"
 )
@@ -81,14 +80,6 @@ type Run struct {
 
 // place is a task, or an instance of a fan-out, by index.
 type place struct{ task, instance int32 }
-
-// working is an attempt at work.
-type working struct {
-	future *futures.Future[action.Outcome]
-	ticket run.Ticket
-	began  time.Time
-	tail   *tail
-}
 
 // Start begins a run. What is wrong with the params or the selection is an
 // error, and nothing has begun; so is a workflow for which Check has findings.

@@ -24,7 +24,7 @@ func newView(std streams, plan *dag.Plan, asJSON bool) view {
 	if f, tty := terminal(std.err); tty && os.Getenv("TERM") != "dumb" {
 		return newLive(f, ends)
 	}
-	return &plainView{ends: ends, style: newStyle(std.err)}
+	return &plainView{ends: ends, style: newStyle(std.err), lines: newLines(std.err)}
 }
 
 func encoder(w io.Writer) *json.Encoder {
@@ -66,20 +66,24 @@ func (v *jsonView) close(s *engine.Summary) error {
 type plainView struct {
 	ends  *endings
 	style style
+	lines *lines
 }
 
 func (v *plainView) event(e engine.Event) {
 	v.ends.note(&e)
 	if line := v.ends.line(&e, v.style, false); line != "" {
-		fmt.Fprintln(v.ends.std.err, line)
+		v.lines.put(line)
 	}
 }
 
-func (v *plainView) say(line string) { fmt.Fprintln(v.ends.std.err, line) }
+func (v *plainView) say(line string) { v.lines.put(line) }
 
 func (v *plainView) broken() <-chan struct{} { return nil }
 
-func (v *plainView) close(s *engine.Summary) error { return v.ends.summary(s) }
+func (v *plainView) close(s *engine.Summary) error {
+	v.lines.close()
+	return v.ends.summary(s)
+}
 
 // keptTails is of how many failed attempts the last lines are kept: there may be
 // 100,000, and a few are shown.
