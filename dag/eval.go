@@ -197,14 +197,21 @@ type frame struct {
 // evaluation ends within seconds and a few hundred megabytes.
 const maxWork = 1 << 25
 
+var errStopped = errors.New("the expression was stopped")
+
 var errWork = errors.New("the expression takes too much time or memory; do it in a task")
 
-// charge counts n towards maxWork.
+// charge counts n towards maxWork, and looks whether the evaluation is to end.
 func (f *frame) charge(n int) error {
 	if f.spent += n; f.spent > maxWork || n < 0 {
 		return errWork
 	}
-	return nil
+	select {
+	case <-f.scope.Done:
+		return errStopped
+	default:
+		return nil
+	}
 }
 
 // load is the value of a variable; tasks are the expression's, by slot.

@@ -37,6 +37,10 @@ type Scope struct {
 	Inputs map[string]any
 	Env    map[string]any
 
+	// Done, if not nil, ends the evaluation with an error when it is closed, soon
+	// rather than at once.
+	Done <-chan struct{}
+
 	// Host gives what lies outside the run's state. Nil in the machine: an
 	// expression that needs it fails with ErrNeedsHost then.
 	Host Host

@@ -136,6 +136,7 @@ const (
 	asName       = "a value can't be the name of what is assigned to"
 	asInteger    = "an integer variable reads its value as code; leave out -i and -n"
 	asDelimiter  = "a value can't be a heredoc's delimiter"
+	asEscaped    = "the backslash before it keeps the shell from expanding it; a literal ${{ is written $${{"
 	asNested     = "shells disagree on quotes within a quoted expansion; leave out the inner ones"
 )
 

@@ -23,8 +23,13 @@ func (d *shellDraft) place(f *syntax.File, lang syntax.LangVariant) {
 		switch x := n.(type) {
 		case *syntax.ParamExp:
 			if h := byAt[int(x.Pos().Offset())]; h != nil && x.Param != nil && x.Param.Value == h.name {
-				if h.how, h.why = placed(up, lang); h.how != refused && assignedTo(up, numbers) {
+				h.how, h.why = placed(up, lang)
+				switch {
+				case h.how == refused:
+				case assignedTo(up, numbers):
 					h.how, h.why = refused, asInteger
+				case d.escaped(h): // within backquotes, which take a backslash off
+					h.how, h.why = refused, asEscaped
 				}
 			}
 		case *syntax.Comment:
@@ -61,11 +66,16 @@ func (d *shellDraft) within(n syntax.Node, f func(*hole)) {
 
 // unexpanded says why the shell doesn't see a variable in a hole.
 func (d *shellDraft) unexpanded(h *hole) (placing, string) {
-	before := d.text[:h.at]
-	if slashes := len(before) - len(strings.TrimRight(before, `\`)); slashes%2 == 1 {
-		return refused, "the backslash before it keeps the shell from expanding it; a literal ${{ is written $${{"
+	if d.escaped(h) {
+		return refused, asEscaped
 	}
 	return refused, "the shell would not expand it here, or read it as code; make it an input, and write \"$name\""
+}
+
+// escaped reports whether a backslash stands before a hole.
+func (d *shellDraft) escaped(h *hole) bool {
+	before := d.text[:h.at]
+	return (len(before)-len(strings.TrimRight(before, `\`)))%2 == 1
 }
 
 // hasQuotes reports whether a heredoc's delimiter is quoted.

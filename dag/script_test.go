@@ -391,7 +391,7 @@ func TestScriptPrograms(t *testing.T) {
 // nothing in it is anything but data: the parser sees each variable within
 // quotes or in a heredoc.
 func FuzzScript(f *testing.F) {
-	for _, s := range []string{"echo ${{ params.s }}", "cat <<E\n${{ params.s }}\nE", "\"${x:-${{ params.s }}}\"", "`echo ${{ params.s }}`", "# ${{ x }}", "a=(${{ params.s }})",
+	for _, s := range []string{"echo ${{ params.s }}", "cat <<E\n${{ params.s }}\nE", "\"${x:-${{ params.s }}}\"", "`echo ${{ params.s }}`", "# ${{ x }}", "a=(${{ params.s }})", "`\\${{ params.s }}`",
 		"\"`echo \\`${{ params.s }}\\``\"", "case ${{ params.s }} in ${{ params.s }}) ;; esac", "$((${{ params.s }}))", "'${{ params.s }}'", "cat <<-E <<F\n\t${{\nparams.s }}\nE\nF"} {
 		f.Add(s, false)
 		f.Add(s, true)

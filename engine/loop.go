@@ -47,7 +47,7 @@ func (r *Run) drive(start *run.Start) error {
 		case <-r.timers.clock.C:
 			batch = batch[:0]
 		}
-		for _, e := range r.timers.due(time.Now()) {
+		for _, e := range r.timers.due(r.clock()) {
 			batch = append(batch, message{event: e})
 		}
 		for i := range batch {
@@ -109,11 +109,10 @@ func (r *Run) apply(e run.Event) error {
 	return nil
 }
 
-// clock is the time, which never goes back, even where the wall clock does.
+// clock is the run's time: that of the wall when it began, and as much later as
+// has passed since. It never goes back or leaps, whatever is done to the wall clock.
 func (r *Run) clock() time.Time {
-	if now := time.Now(); now.After(r.now) {
-		r.now = now
-	}
+	r.now = r.zero.Round(0).Add(time.Since(r.zero)) // Round(0): the wall's part alone
 	return r.now
 }
 
@@ -129,7 +128,7 @@ func (r *Run) carryOut(c *run.Command) {
 			w.future.Abort(errStopped)
 		}
 	case run.SetTimer:
-		r.timers.set(*c)
+		r.timers.set(*c, r.now)
 	case run.Evaluate:
 		r.evaluating.add(c.Evaluation)
 	case run.TaskEnded:

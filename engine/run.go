@@ -60,6 +60,7 @@ type Run struct {
 	watch  func(Event)
 	output func(Output)
 	seq    int64
+	zero   time.Time // when it began
 	now    time.Time // of the last event; see clock
 
 	poolName []string         // by task
@@ -92,13 +93,14 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		}
 		return nil, errors.Join(errs...)
 	}
-	start, err := NewStart(plan, o, time.Now())
+	zero := time.Now()
+	start, err := NewStart(plan, o, zero)
 	if err != nil {
 		return nil, err
 	}
 	r := &Run{
 		ID: start.Run.ID, engine: e, plan: plan, m: run.New(plan), in: newInbox(), timers: newTimers(),
-		zone: start.Run.StartedAt.Location(), watch: o.Watch, output: o.Output,
+		zero: zero, zone: start.Run.StartedAt.Location(), watch: o.Watch, output: o.Output,
 		working: make(map[place]*working), done: make(chan struct{}),
 	}
 	r.ctx, r.kill = context.WithCancel(context.Background())

@@ -25,12 +25,13 @@ func newTimers() *timers {
 	return t
 }
 
-func (t *timers) set(c run.Command) {
+// set adds a timer; now is the run's time.
+func (t *timers) set(c run.Command, now time.Time) {
 	heap.Push(&t.heap, timer{at: c.At, event: run.Event{
 		Kind: run.TimerFired, Timer: c.Timer, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt,
 	}})
 	if t.heap[0].at.Equal(c.At) {
-		t.clock.Reset(time.Until(c.At))
+		t.clock.Reset(c.At.Sub(now))
 	}
 }
 
@@ -41,7 +42,7 @@ func (t *timers) due(now time.Time) []run.Event {
 		events = append(events, heap.Pop(&t.heap).(timer).event)
 	}
 	if len(t.heap) > 0 {
-		t.clock.Reset(time.Until(t.heap[0].at))
+		t.clock.Reset(t.heap[0].at.Sub(now))
 	}
 	return events
 }

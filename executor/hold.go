@@ -23,9 +23,13 @@ func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
 	for i, f := range after {
 		h.inputs[i] = futures.NodeOf(f)
 	}
+	// Before anybody can see the task: whoever waits for all that the pool has must
+	// find what this waits for.
+	w.node.WaitFor(false, h.inputs...)
 	p.mu.Lock()
 	if err := p.admit(w); err != nil {
 		p.mu.Unlock()
+		w.node.WaitFor(false)
 		w.refuse(err)
 		return
 	}
@@ -34,8 +38,6 @@ func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
 	p.held.pushBack(w)
 	p.mu.Unlock()
 
-	// Nobody can wait for the task yet, so it can't close a circle here.
-	w.node.WaitFor(false, h.inputs...)
 	if !w.detached && ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { w.node.Cancel(task.CancelledBy(context.Cause(ctx))) })
 		h.stop.Store(&stop)
@@ -46,6 +48,10 @@ func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
 		watch.To, watch.Index = h, i
 		if !n.Watch(watch) {
 			h.Notify(watch)
+		}
+		if w.node.State().Done() {
+			h.release() // it was released before all of this was registered
+			return
 		}
 	}
 	h.countDown()

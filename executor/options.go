@@ -253,7 +253,8 @@ func Weight(n int) TaskOption {
 	})
 }
 
-// Detach has the task ignore the end of the context it is submitted with. It
+// Detach has the task ignore the end of the context it is submitted with, once it
+// is accepted: a Submit that blocks at a QueueLimit is given up with that context. It
 // still sees the values.
 func Detach() TaskOption {
 	return taskOption(func(o *taskOptions) error {

@@ -43,6 +43,7 @@ type stream[F Any] struct {
 	fs      []F // zero once yielded
 	slots   []atomic.Pointer[task.Node]
 	watches []task.Watch
+	head    int // slots before it are empty
 	left    int // not yet yielded
 	total   int
 	signal  chan struct{}
@@ -103,8 +104,11 @@ func (s *stream[F]) wait() error {
 	if s.ctx.Err() != nil {
 		return task.ErrLeft
 	}
+	for s.head < len(s.slots) && s.slots[s.head].Load() == nil {
+		s.head++
+	}
 	return task.Await(s.ctx, s.signal, func() *task.Wait {
-		return &task.Wait{First: true, Targets: s.slots}
+		return &task.Wait{First: true, Targets: s.slots[s.head:]}
 	})
 }
 

@@ -355,3 +355,30 @@ func BenchmarkResultOfDone(b *testing.B) {
 		}
 	}
 }
+
+// Who keeps a promise learns why it was aborted, begun or not.
+func TestAbortTellsTheCause(t *testing.T) {
+	for name, begun := range map[string]bool{"pending": false, "running": true} {
+		p := futures.NewPromise[int](context.Background(), name)
+		asked := p.Context()
+		_ = asked.Done()
+		if begun {
+			p.SetRunningOrNotifyCancel()
+		}
+		p.Future().Abort(errFailure)
+		<-asked.Done()
+		if got := context.Cause(asked); got != errFailure {
+			t.Errorf("%s: %v", name, got)
+		}
+		p = futures.NewPromise[int](context.Background(), name)
+		p.Future().Abort(errFailure)
+		if begun {
+			continue
+		}
+		late := p.Context()
+		<-late.Done()
+		if got := context.Cause(late); got != errFailure {
+			t.Errorf("%s, asked late: %v", name, got)
+		}
+	}
+}

@@ -9,8 +9,12 @@ import (
 // compute is `expr`.
 type compute struct{}
 
-func (compute) Do(_ context.Context, a *Attempt) Outcome {
+func (compute) Do(ctx context.Context, a *Attempt) Outcome {
+	a.Scope.Done = ctx.Done()
 	v, err := a.Task.Action.(dag.Compute).Expr.Eval(a.Scope)
+	if o, over := a.interrupted(ctx, -1, ctx.Err()); over {
+		return o
+	}
 	if err != nil {
 		return invalid(err)
 	}

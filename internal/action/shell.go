@@ -111,7 +111,7 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 
 // straySlack is how long a script that was told to end, and has no program at work
 // any more, is waited for.
-const straySlack = time.Second
+const straySlack = 100 * time.Millisecond
 
 // interpreted is the outcome of a script that has ended with err.
 func (a *Attempt) interpreted(ctx context.Context, err error, s *surroundings, out *capture, stderr *lastLine) Outcome {

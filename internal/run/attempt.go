@@ -136,23 +136,28 @@ func (m *Machine) attemptEnded(e *Event) {
 func (m *Machine) stopped(i, instance int32, f *dag.Failure) {
 	s, o, _ := m.slot(i, instance)
 	if s.late {
-		m.failSlot(i, instance, m.pastDeadline(i, f))
+		m.failSlot(i, instance, m.pastDeadline(i, f, o.Err))
 		return
 	}
 	o.Err = nil
 	m.endSlot(i, instance, dag.Cancelled, s.stop)
 }
 
-func (m *Machine) pastDeadline(i int32, last *dag.Failure) *dag.Failure {
+// pastDeadline is the failure of a task at its deadline: stopped is how the attempt
+// ended that was at work, and last how one failed before, each nil if there is none.
+func (m *Machine) pastDeadline(i int32, stopped, last *dag.Failure) *dag.Failure {
 	f := &dag.Failure{
 		Reason: dag.ReasonTimeout, ExitCode: -1,
 		Message: fmt.Sprintf("not done by its deadline of %s", m.task(i).Deadline),
 	}
-	if last != nil {
+	switch {
+	case stopped != nil:
+		f.ExitCode = stopped.ExitCode
+	case last != nil:
 		f.ExitCode = last.ExitCode
-		if last.Reason != dag.ReasonTimeout {
-			f.Message += "; the last attempt failed: " + last.Message
-		}
+	}
+	if last != nil && last.Reason != dag.ReasonTimeout {
+		f.Message += "; the last attempt failed: " + last.Message
 	}
 	return f
 }
@@ -279,7 +284,7 @@ func (m *Machine) timerFired(e *Event) {
 		if s.phase == ready {
 			m.emit(Command{Kind: StopAttempt, Cause: dag.ReasonTimeout, Task: e.Task, Instance: e.Instance, Attempt: s.attempt})
 		}
-		m.failSlot(e.Task, e.Instance, m.pastDeadline(e.Task, o.Err))
+		m.failSlot(e.Task, e.Instance, m.pastDeadline(e.Task, nil, o.Err))
 	}
 }
 

@@ -120,7 +120,7 @@ func (n *Node) cancellable() *inner {
 		return n.inner.Load()
 	}
 	if n.refs.Load() < 0 {
-		cancel(nil)
+		cancel(n.abortCause())
 	}
 	return in
 }
@@ -144,6 +144,14 @@ func (n *Node) release() {
 		return
 	}
 	if in := n.inner.Load(); in != nil {
-		in.cancel(nil)
+		in.cancel(n.abortCause())
 	}
+}
+
+// abortCause is why a node that is final was cancelled, if it was, and for a reason.
+func (n *Node) abortCause() error {
+	if c, ok := n.err.(*cancelled); ok {
+		return c.cause
+	}
+	return nil
 }
