@@ -17,6 +17,8 @@ const (
 	asEval    = `the value is read as code by eval; assign it to a variable first, and let eval name that: v=${{ … }}; eval 'cmd "$v"'`
 	asCommand = `the value is read as code by %[1]s -c; pass it as an argument: %[1]s -c 'cmd "$1"' %[1]s ${{ … }}`
 	asInput   = `the value is read as code by %[1]s; pass it as an argument: %[1]s -s ${{ … }} <<'E', with "$1" in the script`
+	asWords   = "%s reads its words as code; leave the value out"
+	asOwn     = "%s is read as code by a shell, as arithmetic or as a prompt; take a variable of another name"
 	asPrompt  = "${%[1]s@P} reads the value of %[1]s as code; leave out @P"
 )
 
@@ -52,6 +54,14 @@ func readAsCode(args []*syntax.Word, i int) (placing, string) {
 		}
 	case "unset", "integer":
 		return refused, asSet
+	case "let":
+		return refused, asArithmetic
+	case "wait":
+		if strings.HasPrefix(before, "-") && strings.HasSuffix(before, "p") || i == 1 && !beginsFixed(args[1]) && len(args) > 2 {
+			return refused, asSet
+		}
+	case "compgen", "complete", "compopt", "bind", "enable", "fc":
+		return refused, strings.ReplaceAll(asWords, "%s", name)
 	case "getopts":
 		if i == 2 {
 			return refused, asSet
@@ -63,6 +73,11 @@ func readAsCode(args []*syntax.Word, i int) (placing, string) {
 	case "printf":
 		if before == "-v" {
 			return refused, asSet
+		}
+		if first(args[1:]) == "-v" && i > 2 {
+			if target, _ := fixedText(args[2]); isRead(target) {
+				return refused, strings.ReplaceAll(asOwn, "%s", target)
+			}
 		}
 		if i == 1 && len(args) > 2 && !beginsFixed(args[1]) {
 			return refused, asOption
@@ -159,6 +174,12 @@ func inputOf(st *syntax.Stmt) string {
 	return strings.ReplaceAll(asInput, "%[1]s", shell)
 }
 
+// readVariables are a shell's own variables whose values it reads as code: integers,
+// which are arithmetic, and what it expands or runs as a prompt or at its start.
+const readVariables = " RANDOM SRANDOM SECONDS OPTIND HISTCMD HISTSIZE LINENO BASHPID BASH_SUBSHELL BASH_MONOSECONDS EPOCHSECONDS EPOCHREALTIME PPID UID EUID GID EGID GROUPS PGRP TMOUT COLUMNS LINES USER_ID KSHUID KSHEUID KSHGID KSHEGID PS0 PS1 PS2 PS3 PS4 PROMPT_COMMAND BASH_ENV ENV "
+
+func isRead(name string) bool { return name != "" && strings.Contains(readVariables, " "+name+" ") }
+
 // integers are the variables that a script declares to be integers, or names of
 // others: what is assigned to them is read as arithmetic, which runs commands.
 func integers(f *syntax.File) map[string]bool {
@@ -193,25 +214,80 @@ func declaresInteger(x *syntax.DeclClause) bool {
 	return x.Variant.Value == "nameref"
 }
 
-// assignedTo reports whether a value among some nodes, the nearest last, is
-// assigned to one of some variables.
-func assignedTo(up []syntax.Node, names map[string]bool) bool {
-	for i := len(up) - 1; i >= 0 && len(names) > 0; i-- {
+// assignedTo is the variable that a value among some nodes, the nearest last, is
+// assigned to, if that is one of names or a shell reads its value as code; else "".
+func assignedTo(up []syntax.Node, names map[string]bool) string {
+	those := func(name string) string {
+		if names[name] || isRead(name) {
+			return name
+		}
+		return ""
+	}
+	for i := len(up) - 1; i >= 0; i-- {
 		switch x := up[i].(type) {
 		case *syntax.DblQuoted, *syntax.Word, *syntax.ArrayElem, *syntax.ArrayExpr:
 		case *syntax.Assign:
-			return x.Name != nil && names[x.Name.Value]
-		case *syntax.WordIter:
-			return names[x.Name.Value]
-		case *syntax.ParamExp:
-			if x.Param != nil && x.Exp != nil && (x.Exp.Op == syntax.AssignUnset || x.Exp.Op == syntax.AssignUnsetOrNull) && names[x.Param.Value] {
-				return true
+			if x.Name == nil {
+				return ""
 			}
+			return those(x.Name.Value)
+		case *syntax.WordIter:
+			return those(x.Name.Value)
+		case *syntax.ParamExp:
+			if x.Param != nil && x.Exp != nil && (x.Exp.Op == syntax.AssignUnset || x.Exp.Op == syntax.AssignUnsetOrNull) {
+				if name := those(x.Param.Value); name != "" {
+					return name
+				}
+			}
+		case *syntax.CallExpr: // export name=value, where that is a plain command to the parser
+			return those(nameOfAssignment(up[i+1]))
+		case *syntax.Redirect:
+			return readInto(up[:i], those)
 		default:
-			return false
+			return ""
 		}
 	}
-	return false
+	return ""
+}
+
+// nameOfAssignment is the name in a word name=value, "" in any other.
+func nameOfAssignment(n syntax.Node) string {
+	w, ok := n.(*syntax.Word)
+	if !ok {
+		return ""
+	}
+	lit, ok := w.Parts[0].(*syntax.Lit)
+	if !ok {
+		return ""
+	}
+	name, _, found := strings.Cut(lit.Value, "=")
+	if !found {
+		return ""
+	}
+	return name
+}
+
+// readInto is the first of those variables that a read names whose input a value
+// is part of; up are the nodes around the redirect.
+func readInto(up []syntax.Node, those func(string) string) string {
+	st, ok := up[len(up)-1].(*syntax.Stmt)
+	if !ok {
+		return ""
+	}
+	call, ok := st.Cmd.(*syntax.CallExpr)
+	if !ok {
+		return ""
+	}
+	name, from := builtinOf(call.Args)
+	if name != "read" {
+		return ""
+	}
+	for _, a := range call.Args[from+1:] {
+		if found := those(a.Lit()); found != "" {
+			return found
+		}
+	}
+	return ""
 }
 
 // prompt finds a ${x@P}, which runs the commands in the value of x.

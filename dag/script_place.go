@@ -24,9 +24,12 @@ func (d *shellDraft) place(f *syntax.File, lang syntax.LangVariant) {
 		case *syntax.ParamExp:
 			if h := byAt[int(x.Pos().Offset())]; h != nil && x.Param != nil && x.Param.Value == h.name {
 				h.how, h.why = placed(up, lang)
+				name := assignedTo(up, numbers)
 				switch {
 				case h.how == refused:
-				case assignedTo(up, numbers):
+				case isRead(name):
+					h.how, h.why = refused, strings.ReplaceAll(asOwn, "%s", name)
+				case name != "":
 					h.how, h.why = refused, asInteger
 				case d.escaped(h): // within backquotes, which take a backslash off
 					h.how, h.why = refused, asEscaped
