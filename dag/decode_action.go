@@ -89,7 +89,7 @@ func readExec(d *decoder, n *node, t *draft) {
 			if i == 0 && strings.TrimSpace(c.Value) == "" {
 				d.errorf(c, "exec names no program")
 			}
-			argv = append(argv, d.value(c, inExec))
+			argv = append(argv, d.asWritten(c, inExec))
 		}
 	}
 	d.act(t, Exec{Argv: argv})

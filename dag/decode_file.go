@@ -185,15 +185,20 @@ func (d *decoder) envBindings(n *node, p place) []Binding {
 			d.errorf(v, "%s: an environment variable is a text, not %s; toJSON() makes one", k.Value, nodeKind(v))
 			continue
 		}
-		asText := *v
-		asText.Tag = "!!str"
-		if v.Style&quoted == 0 {
-			asText.Style |= taggedStyle
-		}
-		delete(d.src.wide, v)
-		out = append(out, Binding{Name: k.Value, Pos: d.place(k), Value: d.value(&asText, p)})
+		out = append(out, Binding{Name: k.Value, Pos: d.place(k), Value: d.asWritten(v, p)})
 	}
 	return out
+}
+
+// asWritten is a scalar's value as text, 1.10 and 0x1F included, or an expression's.
+func (d *decoder) asWritten(n *node, p place) *Value {
+	text := *n
+	text.Tag = "!!str"
+	if n.Style&quoted == 0 {
+		text.Style |= taggedStyle
+	}
+	delete(d.src.wide, n)
+	return d.value(&text, p)
 }
 
 // isFlowVariable reports whether flow sets this variable for each command.

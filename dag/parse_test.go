@@ -231,6 +231,10 @@ func TestValuesAsWritten(t *testing.T) {
 		if got, _ := w.Tasks[0].Env[0].Value.Literal(); got != strings.Trim(text, `"'`) {
 			t.Errorf("env %s: %#v", text, got)
 		}
+		w = mustParse(t, "tasks: { a: { exec: [ls, "+text+"] } }")
+		if got, _ := w.Tasks[0].Action.(Exec).Argv[1].Literal(); got != strings.Trim(text, `"'`) {
+			t.Errorf("exec %s: %#v", text, got)
+		}
 	}
 }
 
