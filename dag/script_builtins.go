@@ -82,6 +82,11 @@ func (n *needs) builtinNeeds(name string, args []*syntax.Word) string {
 		if format := first(args); odd.MatchString(plainFormats.ReplaceAllString(format, "")) {
 			return "printf with such a format"
 		}
+		return printfNeeds(args)
+	case "shift":
+		return "shift"
+	case "echo":
+		return n.echoNeeds(args)
 	case "read":
 		return n.readNeeds(args)
 	case "mapfile", "readarray":

@@ -163,7 +163,7 @@ func oneCommand(text string) (name string, ok bool) {
 	switch {
 	case word == "" || strings.ContainsAny(word, `$"`) || strings.Count(text, `"`)%2 == 1 || strings.Contains(reserved, " "+word+" "):
 		return "", false
-	case strings.Contains(lackingBuiltins, " "+word+" "), mentionsShellVariable(text):
+	case strings.Contains(lackingBuiltins, " "+word+" "), mentionsShellVariable(text), word == "echo" && strings.Contains(text, " -"):
 		return "", false
 	case strings.Contains(builtins, " "+word+" "):
 		return "", strings.Contains(plainBuiltins, " "+word+" ")

@@ -1,6 +1,7 @@
 package dag
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -71,7 +72,25 @@ func (n *needs) look(x syntax.Node) string {
 	case *syntax.Redirect:
 		return redirectNeeds(x)
 	case *syntax.ParamExp:
-		return expansionNeeds(x)
+		return cmp.Or(expansionNeeds(x), n.wordOfExpansionNeeds(x))
+	case *syntax.DblQuoted:
+		return quotedNeeds(x)
+	case *syntax.BinaryArithm:
+		return arithmeticNeeds(x)
+	case *syntax.Assign:
+		return n.assignNeeds(x)
+	case *syntax.Subshell:
+		return n.subshellNeeds(x)
+	case *syntax.BinaryCmd:
+		return pipelineNeeds(x)
+	case *syntax.ForClause:
+		return endNeeds(x.Do)
+	case *syntax.IfClause:
+		return endNeeds(x.Then)
+	case *syntax.Block:
+		return endNeeds(x.Stmts)
+	case *syntax.CaseItem:
+		return endNeeds(x.Stmts)
 	case *syntax.Word:
 		return n.wordNeeds(x)
 	case *syntax.CoprocClause:

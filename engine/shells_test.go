@@ -59,6 +59,23 @@ var scripts = []string{
 	"i=0; until [ $i -ge 3 ]; do i=$((i + 1)); done; echo $i",
 	"{ echo a; echo b >&2; } 2>&1 | sort -r",
 	"sleep 0.01 & pid=$!; kill $pid 2> /dev/null || true; echo ok",
+	"n=0; avg=$((100 / n)); echo \"avg=$avg\"",
+	"f() { echo $#; }; opt='two words'; f ${opt:+--name \"$opt\"}",
+	"set -- \"a b\" c; set -- ${1+\"$@\"}; echo $#",
+	"set -- \"a b\" c; for x in \"pre-$@\"; do echo \"<$x>\"; done",
+	"row=',,c,d'; IFS=,; set -- $row; echo \"$# $4\"",
+	"x=abc; p='*'; echo \"${x##\"$p\"}\"; x='a*b'; echo \"${x#a\"*\"}\"",
+	"if (false; true); then echo yes; else echo no; fi",
+	"for v in '!' '(' ')' -n = == -a -o '' x; do for w in '!' '(' x; do if [ \"$v\" = \"$w\" ]; then echo eq; fi; [ \"$v\" != \"$w\" ] && echo ne; [ -n \"$v\" ] && echo n; [ -z \"$v\" ] || echo z; [ \"$v\" ] && echo t; test ! \"$v\" = \"$w\" && echo not; done; done; echo end",
+	"for i in 1 2; do [ $i = 1 ] && echo $i; done; if true; then false && true; fi; { ! true; }; case a in a) false && true ;; esac; echo end",
+	"f() { false && true; }; f; echo end",
+	"(false && true); echo end",
+	"i=0; while [ $i = 0 ]; do i=1; false && true; done; echo end",
+	"printf '%d\\n' 12abc",
+	"printf '%b|' 'a\\0101b'",
+	"set -- a; shift 2; echo survived",
+	"echo 'a\\tb'; echo -e x",
+	"n=0; printf 'a\\nb\\n' | while read -r x; do n=$((n + 1)); done; echo $n",
 }
 
 // TestShellsAgree runs each script in both shells: what they print and how they

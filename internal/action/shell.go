@@ -68,6 +68,7 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		return err
 	}
 	var left programs
+	var lost writes
 	// A program of a script may leave something running for the next one.
 	clear := func() { left.close(); family.End(a.Task.Grace, a.Run.Kill) }
 	runner, err := interp.New(
@@ -76,6 +77,8 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		interp.Dir(s.dir),
 		streams,
 		interp.ExecHandlers(a.execHandler(&left, family)),
+		interp.CallHandler(judgeTest),
+		interp.OpenHandler(lost.open),
 	)
 	if err != nil {
 		clear()
@@ -94,7 +97,7 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		// meanwhile, the script was in time.
 		end()
 		clear()
-		return err
+		return lost.judge(err)
 	case <-ctx.Done():
 		family.Stop()
 	}
@@ -167,6 +170,7 @@ func (a *Attempt) execHandler(left *programs, family *executor.Family) func(inte
 // program runs one program of a script.
 func (a *Attempt) program(ctx context.Context, args []string, family *executor.Family) error {
 	hc := interp.HandlerCtx(ctx)
+	hc.Stdout, hc.Stderr = unwatched(hc.Stdout), unwatched(hc.Stderr)
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
 		status := missingStatus(args[0], hc.Dir, hc.Env.Get("PATH").String())
