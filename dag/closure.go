@@ -59,6 +59,9 @@ func (p *Plan) find(ids []string, n int) ([]int32, error) {
 	for k, id := range ids {
 		i, ok := index[id]
 		if !ok {
+			if slices.ContainsFunc(p.Nodes[n:], func(x Node) bool { return x.Task.ID == id }) {
+				return nil, fmt.Errorf("%s: a task of finally, which runs in any case", id)
+			}
 			if near := nearest(id, p.ids()); near != "" {
 				return nil, fmt.Errorf("%s: no such task; did you mean %q?", id, near)
 			}

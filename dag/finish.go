@@ -20,7 +20,7 @@ type closure struct {
 func (c *compiler) finish() {
 	for _, o := range c.later {
 		c.finishOne(o)
-		if o.expr.place == inIf && c.impossible(o) {
+		if o.expr.place == inIf && o.expr.src != "false" && c.impossible(o) { // `false` is meant so
 			c.report(Diagnostic{Pos: o.expr.pos, Len: underline(o.expr.src), Warning: true,
 				Message: "this can't be true: without a status function, `if` begins with success(); write failure() && …, or always() && …"})
 		}

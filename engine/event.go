@@ -74,6 +74,7 @@ func (e *Event) outcome(o *dag.Outcome) {
 	if o.Err != nil && o.Status == dag.Failed {
 		e.Message = o.Err.Message
 	}
+	e.Attempt = int(o.Attempts)
 	if o.ExitCode >= 0 {
 		c := int(o.ExitCode)
 		e.ExitCode = &c

@@ -151,7 +151,9 @@ func (r *Run) taskNews(c *run.Command) {
 	n := r.about(TaskEnded, c.Task, c.Instance)
 	if c.Instance < 0 {
 		n.outcome(r.m.Outcome(int(c.Task)))
-		n.Instances = len(r.m.Instances(int(c.Task)))
+		if n.Instances = len(r.m.Instances(int(c.Task))); n.Instances > 0 {
+			n.Attempt = 0 // there is no one attempt
+		}
 	} else {
 		n.outcome(&r.m.Instances(int(c.Task))[c.Instance])
 	}

@@ -170,7 +170,7 @@ func (r *Run) prepare() error {
 		dir, err = filepath.Abs(dir) // tasks run in other folders
 	}
 	if err != nil {
-		return fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)
+		return &FolderError{fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)}
 	}
 	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
 	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
@@ -179,7 +179,7 @@ func (r *Run) prepare() error {
 		os.WriteFile(filepath.Join(dir, action.NoInputs), []byte("{}\n"), 0o600),
 	)
 	if err != nil {
-		return errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean())
+		return &FolderError{errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean())}
 	}
 	r.poolName = make([]string, len(w.Tasks))
 	r.actions = make([]action.Action, len(w.Tasks))
@@ -196,6 +196,15 @@ func (r *Run) prepare() error {
 	}
 	return nil
 }
+
+// FolderError says that a run could not begin since there is no room for its files.
+type FolderError struct{ Err error }
+
+// Error implements error.
+func (e *FolderError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FolderError) Unwrap() error { return e.Err }
 
 // clean removes the run's folder. A task may have left folders in it that can't
 // be written to, which RemoveAll stumbles over.

@@ -36,6 +36,9 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 		if _, err := For(t, x != nil && x.Process); err != nil {
 			return err.Error(), nil
 		}
+		if t.Cache != nil {
+			return "`cache` can't be used by this build yet", nil
+		}
 		dir, known := folder(w, t)
 		if known {
 			switch info, err := os.Stat(dir); {

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,7 +190,10 @@ func (s *surroundings) writeInputs(a *Attempt) error {
 	}
 	text, err := dag.EncodeJSON(s.inputs)
 	if err != nil {
-		return err
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause // without the package's name
+		}
+		return fmt.Errorf("inputs can't be written as JSON: %w", err)
 	}
 	s.inputsFile = filepath.Join(a.Run.Dir, base+".inputs.json")
 	if err := os.WriteFile(s.inputsFile, text, 0o600); err != nil {

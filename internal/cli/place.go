@@ -20,7 +20,7 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	}
 	dir, err := home.Dir(f.home, os.Getenv)
 	if err != nil {
-		return nil, usage("", "%w", err)
+		return nil, &codeError{code: exitInternal, err: err, hint: "name a folder by --home or FLOW_HOME"}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -36,7 +36,11 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	p, err := home.Take(ctx, home.Request{
 		Home: dir, Workflow: w.Name, Run: run, Places: c.MaxRuns, OnLimit: c.OnLimit,
 		Waiting: func(runs []string) {
-			fmt.Fprintf(std.err, "flow: %s: waiting for run %s to end (concurrency: %d)\n", w.Name, strings.Join(runs, ", "), c.MaxRuns)
+			what := "waiting for run %s to end"
+			if c.OnLimit == "replace" {
+				what = "run %s is told to make room; waiting for its end"
+			}
+			fmt.Fprintf(std.err, "flow: %s: "+what+" (concurrency: %d)\n", w.Name, strings.Join(runs, ", "), c.MaxRuns)
 		},
 	})
 	switch {

@@ -67,6 +67,7 @@ func planFile(std streams, file string, f *runFlags) error {
 // plannedTask is a task of `plan --json`.
 type plannedTask struct {
 	Needs     []string                `json:"needs"`
+	Finally   bool                    `json:"finally,omitzero"`
 	Executor  string                  `json:"executor,omitzero"`
 	Decision  sim.Decision            `json:"decision"`
 	Reason    string                  `json:"reason,omitzero"`
@@ -101,7 +102,7 @@ func planJSON(f *sim.Forecast) planned {
 	for i := range f.Tasks {
 		n, tf := &f.Plan.Nodes[i], &f.Tasks[i]
 		t := plannedTask{
-			Needs: f.Names(n.Deps), Executor: n.Task.Executor, Decision: tf.Decision, Reason: tf.Reason,
+			Needs: f.Names(n.Deps), Finally: n.Task.Finally, Executor: n.Task.Executor, Decision: tf.Decision, Reason: tf.Reason,
 			Inputs: make(map[string]plannedInput, len(tf.Inputs)), Missing: tf.Missing,
 		}
 		for _, in := range tf.Inputs {
@@ -169,8 +170,12 @@ func planRow(b *strings.Builder, f *sim.Forecast, i int32, place string, width i
 		}
 	}
 	line := fmt.Sprintf("%s  %s  %s  %s  %s", place, pad(t.ID, width), decision(tf.Decision, st), pad(what, 9), pad(where, 8))
-	if deps := f.Names(f.Plan.Nodes[i].Deps); len(deps) > 0 {
-		line += "  " + st.faint("after "+fit(strings.Join(deps, ", "), 60))
+	after := f.Names(f.Plan.Nodes[i].Deps)
+	if t.Finally {
+		after = append([]string{"everything"}, after...)
+	}
+	if len(after) > 0 {
+		line += "  " + st.faint("after "+fit(strings.Join(after, ", "), 60))
 	}
 	fmt.Fprintln(b, strings.TrimRight(line, " "))
 	indent := strings.Repeat(" ", 5)

@@ -132,8 +132,12 @@ func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, opti
 	return summary, errors.Join(err, v.close(summary), e.Close())
 }
 
-// startError is why a run could not begin: what the user gave was wrong.
+// startError is why a run could not begin: what the user gave was wrong, or there
+// is no folder for its files.
 func startError(err error) error {
+	if _, ok := errors.AsType[*engine.FolderError](err); ok {
+		return &codeError{code: exitInternal, err: err}
+	}
 	return &codeError{code: exitUsage, err: err}
 }
 

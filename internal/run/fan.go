@@ -224,11 +224,34 @@ func times(combos []any, name string, list []any) []any {
 // matches reports whether a combination has all values of an entry of exclude.
 func matches(combo, pattern map[string]any) bool {
 	for k, v := range pattern {
-		if w, ok := combo[k]; !ok || !reflect.DeepEqual(v, w) {
+		if w, ok := combo[k]; !ok || !equal(v, w) {
 			return false
 		}
 	}
 	return true
+}
+
+// equal is the language's ==, for which 1 and 1.0 are one number.
+func equal(a, b any) bool {
+	x, y := number(a), number(b)
+	if x != nil && y != nil {
+		return *x == *y
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// number is a plain value as a float, nil if it is none. Integers that no float
+// holds exactly are left to be compared as they are.
+func number(v any) *float64 {
+	switch v := v.(type) {
+	case int:
+		if f := float64(v); int(f) == v && f < 1<<53 && f > -1<<53 {
+			return &f
+		}
+	case float64:
+		return &v
+	}
+	return nil
 }
 
 func listOfMaps(v *dag.Value, s *dag.Scope, what string) ([]any, error) {

@@ -359,6 +359,23 @@ run.at = 5s
 outputs = {"b":null,"literal":1,"status":"cancelled"}`,
 	},
 	{
+		id: "9.selected/outputs of tasks that were left out are null",
+		file: `
+tasks:
+  a: { exec: [x] }
+  b: { exec: [x], continue_on_error: true }
+outputs:
+  a: ${{ tasks.a.result }}
+  b: ${{ tasks.b.error.message }}
+`,
+		only: []string{"a"},
+		does: `a = ok 1`,
+		want: `
+b = skipped not_selected
+run = succeeded
+outputs = {"a":1,"b":null}`,
+	},
+	{
 		id: "9.selected",
 		file: `
 tasks:

@@ -64,6 +64,20 @@ b.instances = 4
 b.result = [["linux",1,0],["linux",2,1],["mac",2,2],["bsd",9,3]]`,
 	},
 	{
+		id: "3.fan.matrix/a number is excluded however it is written",
+		file: `
+tasks:
+  b:
+    matrix: { x: [1.0, 2.5, 3], y: ["1"], exclude: [{ x: 1 }, { x: 3.0 }, { y: 1 }] }
+    exec: [x]
+    inputs: { x: "${{ matrix.x }}" }
+`,
+		does: `b[0] = ok 1`,
+		want: `
+b[0].inputs = {"x":2.5}
+b.result = [1]`,
+	},
+	{
 		id: "3.fan.matrix/exclude by part of its names",
 		file: `
 tasks:

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"slices"
 
 	"flow/dag"
 )
@@ -117,6 +118,8 @@ func (e *Evaluation) evalOutputs() (v map[string]any, first error, missing bool)
 		case err == nil:
 		case errors.Is(err, dag.ErrNeedsHost) && e.scope.Host == nil:
 			x, missing = nil, true
+		case e.unselected(b.Value):
+			x = nil
 		case first == nil:
 			x, first = nil, err
 		default:
@@ -125,4 +128,9 @@ func (e *Evaluation) evalOutputs() (v map[string]any, first error, missing bool)
 		v[b.Name] = x
 	}
 	return v, first, missing
+}
+
+// unselected reports whether a value names a task that the run was not asked for.
+func (e *Evaluation) unselected(v *dag.Value) bool {
+	return slices.ContainsFunc(v.Uses().Tasks, func(i int) bool { return e.scope.Outcomes[i].Reason == dag.ReasonNotSelected })
 }

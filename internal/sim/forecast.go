@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"flow/dag"
 	"flow/internal/run"
@@ -65,7 +66,13 @@ func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs
 	if err != nil {
 		return nil, err
 	}
-	trace, err := Run(bones, Model{Places: places, Jobs: jobs})
+	durations := make([]time.Duration, len(p.Nodes))
+	for i := range durations {
+		if !skips(i) {
+			durations[i] = time.Second
+		}
+	}
+	trace, err := Run(bones, Model{Durations: durations, Places: places, Jobs: jobs})
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +184,8 @@ func (f *forecaster) condition(t *dag.Task, upstream answer, because int32) (Dec
 	switch {
 	case err != nil:
 		return Blocked, err.Error()
+	case verdict == no && upstream == no && !t.Finally:
+		return Skips, "upstream: " + cause + " does not run"
 	case verdict == no:
 		return Skips, "condition: " + t.If.String()
 	case verdict == maybe:

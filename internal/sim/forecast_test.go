@@ -106,6 +106,27 @@ finally:
 	}
 }
 
+// What is skipped before the run begins takes no time and no place, and the reason
+// is the one that the run gives.
+func TestForeseeSkips(t *testing.T) {
+	f := foresee(t, `
+tasks:
+  s: { expr: 1, if: 1 > 2 }
+  t1: { expr: 1, needs: s, if: always() }
+  t2: { expr: 1 }
+  u: { expr: 1, needs: s, if: success() }
+  v: { expr: 1, needs: s, if: always() && 1 > 2 }
+`, nil, nil)
+	if got := strings.Join(f.Names(f.Order), " "); got != "t1 t2" {
+		t.Errorf("order %s", got)
+	}
+	for i, want := range map[int]string{0: "condition: ", 3: "upstream: s ", 4: "upstream: s "} {
+		if got := f.Tasks[i].Reason; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", f.Plan.Nodes[i].Task.ID, got, want)
+		}
+	}
+}
+
 func TestForeseeInputsAndFans(t *testing.T) {
 	f := foresee(t, `
 params: { regions: [eu, us], day: "2024-05-01" }

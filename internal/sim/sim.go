@@ -9,6 +9,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"flow/dag"
@@ -40,16 +41,18 @@ type Trace struct {
 
 // Skeleton returns a plan with the same tasks and edges but nothing to evaluate:
 // no conditions, fan-outs, inputs or outputs, no retries and no limits of time.
-// A task for which idle reports true needs no place.
+// A task for which idle reports true needs no place, and what depends on it depends
+// on what it depends on: it ends the moment that can be known.
 func Skeleton(p *dag.Plan, idle func(i int) bool) (*dag.Plan, error) {
 	w := *p.Workflow
 	w.Timeout, w.FailFast, w.Outputs = 0, false, nil
 	w.Tasks = make([]*dag.Task, len(p.Nodes))
 	tasks := make([]dag.Task, len(p.Nodes))
+	through := throughIdle(p, idle)
 	for i := range p.Nodes {
 		t := p.Nodes[i].Task
 		tasks[i] = dag.Task{
-			ID: t.ID, Index: i, Pos: t.Pos, Finally: t.Finally, Deps: t.Deps,
+			ID: t.ID, Index: i, Pos: t.Pos, Finally: t.Finally, Deps: through(t.Deps),
 			Executor: t.Executor, Priority: t.Priority, Action: t.Action,
 		}
 		if idle != nil && idle(i) {
@@ -58,6 +61,34 @@ func Skeleton(p *dag.Plan, idle func(i int) bool) (*dag.Plan, error) {
 		w.Tasks[i] = &tasks[i]
 	}
 	return dag.NewPlan(&w)
+}
+
+// throughIdle returns what puts in the place of idle tasks what they depend on.
+func throughIdle(p *dag.Plan, idle func(i int) bool) func(deps []int) []int {
+	if idle == nil {
+		return func(deps []int) []int { return deps }
+	}
+	known := make(map[int][]int) // of idle tasks
+	var through func(deps []int) []int
+	through = func(deps []int) []int {
+		if !slices.ContainsFunc(deps, idle) {
+			return deps
+		}
+		var out []int
+		for _, d := range deps {
+			if !idle(d) {
+				out = append(out, d)
+				continue
+			}
+			if _, ok := known[d]; !ok {
+				known[d] = through(p.Nodes[d].Task.Deps)
+			}
+			out = append(out, known[d]...)
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	return func(deps []int) []int { return through(deps) }
 }
 
 // epoch is when every simulation begins. Any time would do.
