@@ -321,6 +321,17 @@ func (k *kin) lives(f *Family) bool {
 	return k.tell(f)
 }
 
+// without reports whether nobody at all is adopted, when the family's only leader
+// has ended: then it has left nothing, in its group neither.
+func (k *kin) without(f *Family) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.adopted()) == 0
+}
+
 // tell sends the family's signal to each process that has not had it, and reports
 // whether any that was adopted lives. It is called with the lock held.
 func (k *kin) tell(f *Family) bool {

@@ -23,6 +23,7 @@ func (k *kin) joined(*Family, int)            {}
 func (k *kin) remove(*Family)                 {}
 func (k *kin) signal(*Family, syscall.Signal) {}
 func (k *kin) lives(*Family) bool             { return false }
+func (k *kin) without(*Family) bool           { return false }
 
 func sweep(string) error { return errors.New("executor: a sweep needs Linux") }
 

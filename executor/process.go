@@ -79,7 +79,10 @@ func (p *process) leaderEnded(grace time.Duration) {
 	stopped := p.stopped
 	p.ending.Unlock()
 	p.family.left(p.pid)
-	if !p.shared || stopped {
+	switch {
+	case !p.shared && !stopped && p.family.kin.without(p.family):
+		p.leave()
+	case !p.shared || stopped:
 		p.end(grace)
 	}
 }
@@ -89,7 +92,9 @@ func (p *process) leaderEnded(grace time.Duration) {
 func (p *process) settle() {
 	switch {
 	case !p.shared:
-		p.clear()
+		if p.told() {
+			p.clear()
+		}
 		p.family.kin.remove(p.family)
 	case p.told():
 		p.clear()

@@ -45,7 +45,7 @@ func pollable(pidfd int) *os.File {
 	if pidfd < 0 {
 		return nil
 	}
-	if err := unix.SetNonblock(pidfd, true); err != nil {
+	if err := unblock(pidfd); err != nil {
 		unix.Close(pidfd)
 		return nil
 	}

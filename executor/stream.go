@@ -117,7 +117,7 @@ func duplicate(f *os.File) (*os.File, error) {
 // ours makes our end of a pipe one that blocks no thread. The other end is a
 // description of its own and stays as programs expect it.
 func ours(fd int, name string) (*os.File, error) {
-	if err := syscall.SetNonblock(fd, true); err != nil {
+	if err := unblock(fd); err != nil {
 		syscall.Close(fd)
 		return nil, err
 	}

@@ -13,6 +13,13 @@ func pipe() (read, write int, err error) {
 	return fds[0], fds[1], err
 }
 
+// unblock makes a new pipe's end, or a pidfd, one that doesn't block: such have no
+// other flag that could be lost.
+func unblock(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
+	return err
+}
+
 func dup(fd int) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 }

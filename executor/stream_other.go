@@ -28,3 +28,5 @@ func dup(fd int) (int, error) {
 
 // pipeSize returns how many bytes a pipe holds at most.
 func pipeSize(*os.File) int { return 64 << 10 }
+
+func unblock(fd int) error { return syscall.SetNonblock(fd, true) }

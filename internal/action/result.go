@@ -70,9 +70,11 @@ func (e *TooLargeError) Error() string {
 // result makes a command's result of what it printed and of the files that it
 // wrote.
 func (a *Attempt) result(s *surroundings, out *capture) (any, error) {
-	if v, ok, err := readResultFile(s.resultFile); ok || err != nil {
+	v, ok, err := readResultFile(s.resultFile)
+	if ok || err != nil {
 		return v, err
 	}
+	s.noResult = true
 	r := &a.Task.Result
 	switch {
 	case r.Format == dag.ResultNone:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"flow/dag"
 )
@@ -63,6 +64,7 @@ type surroundings struct {
 
 	inputsFile string // removed with the attempt; "" where all attempts share one
 	resultFile string
+	noResult   bool // it has been looked for, and is not there
 }
 
 // surround evaluates what surrounds a command and writes its $FLOW_INPUTS. script has the
@@ -221,7 +223,9 @@ func (s *surroundings) clear() {
 	if filepath.Base(s.inputsFile) != NoInputs {
 		_ = os.Remove(s.inputsFile) // the run's folder goes anyway
 	}
-	_ = os.Remove(s.resultFile) // most attempts have none
+	if !s.noResult {
+		_ = syscall.Unlink(s.resultFile) // most attempts have none
+	}
 }
 
 // merge adds variables to an environment in which each name stands once, or
