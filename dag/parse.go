@@ -75,7 +75,7 @@ func parse(file, text string) (*Workflow, []Diagnostic) {
 			"the file has more than %d MiB; split it, or read its data at run time", maxFile>>20)}}
 	}
 	src := newSource(file, strings.TrimPrefix(text, "\ufeff"))
-	if !src.checkEncoding() {
+	if !src.checkEncoding() || !src.checkVolume() {
 		return nil, src.findings()
 	}
 	root := src.tree()

@@ -25,6 +25,7 @@ type source struct {
 	wide    map[*node]bool // numbers that don't fit into 64 bits
 	refused map[*node]bool // what an alias or merge that was refused has left empty: nothing is said of that
 	guesses int            // how many names have been compared
+	slips   int            // and how many keys
 }
 
 func newSource(file, text string) *source {
