@@ -52,11 +52,17 @@ func (s *source) length(n *node) int {
 // closingQuote returns the length of the quoted scalar that s begins with, if
 // it ends on its line, else 0.
 func closingQuote(s string) int {
+	line, _, _ := strings.Cut(s, "\n")
+	return closingFar(line)
+}
+
+// closingFar is closingQuote of one that may end in a line below.
+func closingFar(s string) int {
 	if s == "" {
 		return 0
 	}
 	quote := s[0]
-	for i := 1; i < len(s) && s[i] != '\n'; i++ {
+	for i := 1; i < len(s); i++ {
 		switch {
 		case quote == '"' && s[i] == '\\':
 			i++
