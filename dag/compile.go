@@ -123,8 +123,10 @@ type compiler struct {
 	shells      shellCache
 	suggestions int
 
-	later  []occurrence        // what finish looks at again
-	closed map[*Value]*closure // what entries of inputs and env mention
+	later   []occurrence                // what finish looks at again
+	closed  map[*Value]*closure         // what entries of inputs and env mention
+	chained bool                        // entries that lead too far have been reported
+	index   map[*Binding]map[string]int // places of many entries, by the first of them
 }
 
 // cacheKey is what programs are kept by: equal texts in the same kind of place

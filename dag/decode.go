@@ -23,11 +23,14 @@ type decoder struct {
 	task *Task  // whose expressions are being compiled; nil: the file's
 
 	ids      map[string]int // tasks by id: place in w.Tasks
+	params   map[string]int // by name: place in w.Params
+	pools    map[string]int // executors by name: place in w.Executors
 	secrets  map[string]bool
 	defaults defaults
 	env      []Binding // the file's and defaults' merged
 	used     []user    // what of d.task has been compiled
 	drafts   []draft   // by task
+	copied   int       // entries of the file's env, for tasks that add to it
 	meant    bool      // a key that d.task doesn't have was a slip of an action's
 }
 
@@ -66,12 +69,22 @@ func (d *decoder) didYouMean(name string, names iter.Seq[string]) string {
 
 // guess is nearest, within the bound.
 func (d *decoder) guess(name string, names iter.Seq[string]) string {
-	if d.src.guesses > maxGuesses || len(name) > maxWord {
+	return guess(&d.src.guesses, name, names)
+}
+
+// slip is guess among the keys of an object. It has a bound of its own: what a key
+// was meant to be decides what else is said.
+func (d *decoder) slip(name string, names iter.Seq[string]) string {
+	return guess(&d.src.slips, name, names)
+}
+
+func guess(count *int, name string, names iter.Seq[string]) string {
+	if *count > maxGuesses || len(name) > maxWord {
 		return ""
 	}
 	return nearest(name, func(yield func(string) bool) {
 		for n := range names {
-			d.src.guesses++
+			*count++
 			if !yield(n) {
 				return
 			}
@@ -95,10 +108,7 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) str
 		d.errorf(k, "%s: no such key in %s; %s", name, object, sentence)
 		return key
 	}
-	near := ""
-	if len(k.Value) <= maxWord {
-		near = nearest(k.Value, names)
-	}
+	near := d.slip(k.Value, names)
 	list := slices.Collect(names)
 	switch {
 	case near != "":

@@ -86,7 +86,7 @@ func (d *decoder) readCases(n *node) {
 func readCaseParams(d *decoder, n *node, c *Case) {
 	c.Params = make(map[string]any)
 	for k, v := range d.entries(n) {
-		p, ok := d.w.Param(k.Value)
+		p, ok := d.param(k.Value)
 		if !ok {
 			d.errorf(k, "params: %s: no such param%s", shorten(k.Value, 60), d.didYouMean(k.Value, d.w.paramNames))
 			continue

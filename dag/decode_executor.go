@@ -54,6 +54,7 @@ func readInterpreter(d *decoder, n *node, p *pool) {
 // readExecutors reads `executors`, the built-in two first.
 func (d *decoder) readExecutors(n *node) {
 	d.w.Executors = []Executor{{Name: "default", Process: true}, {Name: "thread"}}
+	d.pools = map[string]int{"default": 0, "thread": 1}
 	if n == nil {
 		return
 	}
@@ -65,12 +66,22 @@ func (d *decoder) readExecutors(n *node) {
 		}
 		e := Executor{Name: k.Value, Pos: d.place(k)}
 		d.readExecutor(k, v, &e)
-		if i := slices.IndexFunc(d.w.Executors, func(o Executor) bool { return o.Name == e.Name }); i >= 0 {
+		if i, ok := d.pools[e.Name]; ok {
 			d.w.Executors[i] = e
 		} else {
+			d.pools[e.Name] = len(d.w.Executors)
 			d.w.Executors = append(d.w.Executors, e)
 		}
 	}
+}
+
+// pool is the executor with that name, while the file is read.
+func (d *decoder) pool(name string) (*Executor, bool) {
+	i, ok := d.pools[name]
+	if !ok {
+		return nil, false
+	}
+	return &d.w.Executors[i], true
 }
 
 func (d *decoder) readExecutor(k, n *node, e *Executor) {
@@ -160,7 +171,7 @@ func (d *decoder) assignExecutor(t *draft, kind string) {
 		if kind == "expr" || kind == "http" || kind == "sql" {
 			t.Executor = "thread"
 		}
-		if e, ok := d.w.Executor(d.defaults.executor); ok && canRun(e, t.Action) == "" {
+		if e, ok := d.pool(d.defaults.executor); ok && canRun(e, t.Action) == "" {
 			t.Executor = e.Name
 		}
 		if call, ok := t.Action.(Call); ok && t.Executor == "default" && call.Function != "" && !strings.HasPrefix(call.Function, "go:") {
@@ -174,7 +185,7 @@ func (d *decoder) namedExecutor(t *draft) {
 	if !ok {
 		return
 	}
-	e, ok := d.w.Executor(name)
+	e, ok := d.pool(name)
 	if !ok {
 		d.errorf(t.executor, "%s: no such executor%s", shorten(name, 60), d.didYouMean(name, d.executorNames()))
 		return

@@ -162,7 +162,7 @@ func (d *decoder) readDefaults(f *fileParts) {
 	defaultsObject.read(d, f.defaults, f.defaults, &d.defaults)
 	d.env = mergeEnv(d.env, d.defaults.env)
 	if name := d.defaults.executor; name != "" {
-		if _, ok := d.w.Executor(name); !ok {
+		if _, ok := d.pool(name); !ok {
 			d.errorf(d.defaults.place, "defaults: %s: no such executor%s", name, d.didYouMean(name, d.executorNames()))
 			d.defaults.executor = ""
 		}
@@ -225,8 +225,20 @@ func mergeEnv(base, over []Binding) []Binding {
 		return append(base[:len(base):len(base)], over...)
 	}
 	out := slices.Clone(base)
+	var places map[string]int
+	if len(over) > 16 {
+		places = make(map[string]int, len(base))
+		for i, b := range base {
+			places[b.Name] = i
+		}
+	}
 	for _, b := range over {
-		if i := slices.IndexFunc(out, func(o Binding) bool { return o.Name == b.Name }); i >= 0 {
+		i, ok := places[b.Name]
+		if places == nil {
+			i = slices.IndexFunc(base, func(o Binding) bool { return o.Name == b.Name })
+			ok = i >= 0
+		}
+		if ok {
 			out[i] = b
 		} else {
 			out = append(out, b)

@@ -81,12 +81,13 @@ func (d *decoder) declareParams(n *node) {
 		return
 	}
 	d.key = "params"
+	d.params = make(map[string]int, len(n.Content)/2)
 	for k, v := range d.entries(n) {
 		if !isName(k.Value) {
 			d.errorf(k, "params: %q is no name: a letter or _ first, then letters, digits and _", shorten(k.Value, 60))
 			continue
 		}
-		if _, ok := d.w.Param(k.Value); ok {
+		if _, ok := d.params[k.Value]; ok {
 			continue // a duplicate key, reported
 		}
 		p := Param{Name: k.Value, Pos: d.place(k)}
@@ -96,8 +97,18 @@ func (d *decoder) declareParams(n *node) {
 			p.Type = d.typeOf(v)
 			p.Required = isNull(v)
 		}
+		d.params[p.Name] = len(d.w.Params)
 		d.w.Params = append(d.w.Params, p)
 	}
+}
+
+// param is the param with that name, while the file is read.
+func (d *decoder) param(name string) (*Param, bool) {
+	i, ok := d.params[name]
+	if !ok {
+		return nil, false
+	}
+	return &d.w.Params[i], true
 }
 
 func (d *decoder) longParam(k, n *node, p *Param) {
@@ -214,7 +225,7 @@ func (d *decoder) paramDefaults(n *node) {
 		return
 	}
 	for k, v := range pairs(n) {
-		p, ok := d.w.Param(k.Value)
+		p, ok := d.param(k.Value)
 		if !ok || p.Default != nil {
 			continue
 		}

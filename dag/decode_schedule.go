@@ -127,7 +127,7 @@ func (d *decoder) moment(n *node, key string, zone *time.Location) time.Time {
 
 func readScheduleParams(d *decoder, n *node, e *entry) {
 	for k, v := range d.entries(n) {
-		p, ok := d.w.Param(k.Value)
+		p, ok := d.param(k.Value)
 		if !ok {
 			d.errorf(k, "params: %s: no such param%s", shorten(k.Value, 60), d.didYouMean(k.Value, d.w.paramNames))
 			continue

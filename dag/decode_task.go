@@ -217,7 +217,14 @@ func (d *decoder) checkFan(t *draft) {
 }
 
 func readTaskEnv(d *decoder, n *node, t *draft) {
-	t.Env = mergeEnv(t.Env, d.envBindings(n, inEnv))
+	own := d.envBindings(n, inEnv)
+	if len(t.Env) > 0 && len(own) > 0 {
+		if d.copied += len(t.Env); d.copied > maxExpanded {
+			d.errorf(d.at, "the file's env, of %d entries, would be copied for each task that adds to it, %d entries in all; give the tasks inputs, or a script that sets its variables", len(t.Env), maxExpanded)
+			return
+		}
+	}
+	t.Env = mergeEnv(t.Env, own)
 }
 
 func readInputs(d *decoder, n *node, t *draft) {
@@ -247,6 +254,10 @@ func reservedInput(name string) bool {
 }
 
 func readNeeds(d *decoder, n *node, t *draft) {
+	var seen map[int]bool
+	if len(n.Content) > 16 {
+		seen = make(map[int]bool, len(n.Content))
+	}
 	for c := range d.each(n) {
 		id, ok := d.text(c)
 		if !ok {
@@ -258,9 +269,12 @@ func readNeeds(d *decoder, n *node, t *draft) {
 			d.errorf(c, "needs: %s: no such task%s", shorten(id, 60), d.didYouMean(id, d.taskNames()))
 		case d.w.Tasks[i].Finally && !t.Finally:
 			d.errorf(c, "needs: %s is a task of finally, which runs when all tasks have ended; a task can't wait for it", id)
-		case slices.Contains(t.Needs, i):
+		case seen[i], seen == nil && slices.Contains(t.Needs, i):
 			d.warnf(c, "needs: %s stands here twice", id)
 		default:
+			if seen != nil {
+				seen[i] = true
+			}
 			t.Needs = append(t.Needs, i)
 		}
 	}

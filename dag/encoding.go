@@ -9,9 +9,13 @@ import (
 // checkEncoding looks whether the file is text that YAML knows, and tells what
 // it is else. Only the first bad character is told: the rest are like it.
 func (s *source) checkEncoding() bool {
-	if head := s.text; strings.HasPrefix(head, "\xff\xfe") || strings.HasPrefix(head, "\xfe\xff") || looksUTF16(head) {
+	if head := s.text; strings.HasPrefix(head, "\xff\xfe") || strings.HasPrefix(head, "\xfe\xff") || looksUTF16(head) || looksUTF32(head) {
 		s.ascii = true // places are bytes: the text has no characters
-		s.found = append(s.found, Diagnostic{File: s.file, Message: "the file is UTF-16; save it as UTF-8"})
+		name := "UTF-16"
+		if looksUTF32(head) {
+			name = "UTF-32"
+		}
+		s.found = append(s.found, Diagnostic{File: s.file, Message: "the file is " + name + "; save it as UTF-8"})
 		return false
 	}
 	for i := 0; i < len(s.text); {
@@ -41,6 +45,14 @@ func looksUTF16(s string) bool {
 		return false
 	}
 	return s[0] == 0 && s[1] != 0 && s[2] == 0 && s[3] != 0 || s[0] != 0 && s[1] == 0 && s[2] != 0 && s[3] == 0
+}
+
+// looksUTF32 finds UTF-32: of four bytes, one letter has two or three that are NUL.
+func looksUTF32(s string) bool {
+	if len(s) < 4 {
+		return false
+	}
+	return s[0] == 0 && s[1] == 0 && s[3] != 0 || s[0] != 0 && s[2] == 0 && s[3] == 0 && (s[1] == 0 || s[1] == 0xfe)
 }
 
 // guessLatin1 shows the letter that a lone byte is in the encoding that such

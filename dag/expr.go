@@ -186,6 +186,10 @@ func (l *language) syntaxError(a *analysis, err error) {
 	if e, ok := errors.AsType[*file.Error](err); ok {
 		o := runeOffsets(a.t.s)
 		at, msg = span{o(e.From), o(max(e.To, e.From+1))}, e.Message
+		if strings.Contains(msg, "exceeds maximum allowed nodes") {
+			a.fail(span{0, 1}, "an expression of more than %d parts; compute it in steps, in several tasks", conf.DefaultMaxNodes)
+			return
+		}
 		if a.explainSyntax(l, at, msg) {
 			return
 		}

@@ -440,7 +440,7 @@ func TestCompileErrors(t *testing.T) {
 		{"${{ 1 }} && 2", 0, 0, "one expression"},
 		{"${{ foo }}", 5, 3, "no such name"},
 		{strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), 0, 0, "brackets"},
-		{strings.Repeat("!", 50000) + "true", 0, 0, "exceeds maximum"},
+		{strings.Repeat("!", 50000) + "true", 0, 0, "more than 10000 parts"},
 		{strings.Repeat("1+", 40000) + "1", 0, 0, "KiB"},
 	} {
 		e, ds := expression(w, tc.src, inExpr)

@@ -11,8 +11,14 @@ import (
 type closure struct {
 	gathering
 	done   bool
+	open   bool // it is being looked at
 	broken bool // its circle has been reported
+	depth  int  // entries that name each other, this one included
 }
+
+// maxChain bounds how many entries of inputs and env lead from one to the next:
+// each holds all that those behind it mention.
+const maxChain = 200
 
 // finish looks at what can't be told before every task is complete: which
 // entries of inputs and env an expression names, what those mention, and
@@ -25,7 +31,7 @@ func (c *compiler) finish() {
 				Message: "this can't be true: without a status function, `if` begins with success(); write failure() && …, or always() && …"})
 		}
 	}
-	c.later, c.closed = nil, nil
+	c.later, c.closed, c.index = nil, nil, nil
 }
 
 // impossible reports whether an `if` can't be true where all went well before.
@@ -136,10 +142,8 @@ func (c *compiler) entriesOf(o occurrence, i int) []Binding {
 	if v.kind == varEnv {
 		bs, what = o.task.Env, "there is no such entry in env (of the environment that flow itself was started with, nothing is in it)"
 	}
-	for _, b := range slices.Backward(bs) {
-		if b.Name == v.name {
-			return []Binding{b}
-		}
+	if i := c.entry(bs, v.name); i >= 0 {
+		return bs[i : i+1]
 	}
 	c.failAt(o, i, "%s: %s%s", v.text(), what, c.didYouMean(v.name, slices.Values(names(bs))))
 	return nil
@@ -156,29 +160,43 @@ func (c *compiler) closure(b Binding, t *Task, on []Binding) *closure {
 	if got.done {
 		return got
 	}
-	if i := slices.IndexFunc(on, func(x Binding) bool { return x.Value == b.Value }); i >= 0 {
+	if got.open {
 		if !got.broken {
 			got.broken = true
+			i := slices.IndexFunc(on, func(x Binding) bool { return x.Value == b.Value })
 			circle := append(names(on[i:]), b.Name)
 			c.report(Diagnostic{Pos: b.Pos, Len: underline(b.Name), Message: "circle: " + strings.Join(circle, " → ")})
 		}
 		return got
 	}
 	on = append(on, b)
+	got.open, got.depth = true, 1
 	b.Value.exprs(func(e *Expr) {
 		got.add(&e.uses)
 		for _, v := range e.prog.vars {
-			for _, next := range named(v, t) {
-				got.add(&c.closure(next, t, on).Uses)
+			for _, next := range c.named(v, t) {
+				if len(on) > maxChain {
+					got.depth = len(on) + 1
+					break
+				}
+				behind := c.closure(next, t, on)
+				got.depth = max(got.depth, behind.depth+1)
+				if got.depth <= maxChain {
+					got.add(&behind.Uses)
+				}
 			}
 		}
 	})
-	got.done = true
+	got.open, got.done = false, true
+	if got.depth > maxChain && !c.chained {
+		c.chained = true
+		c.report(Diagnostic{Pos: b.Pos, Len: underline(b.Name), Message: fmt.Sprintf("%s leads over more than %d entries of inputs and env, each naming the next", b.Name, maxChain)})
+	}
 	return got
 }
 
 // named are the entries of a task that a variable stands for.
-func named(v variable, t *Task) []Binding {
+func (c *compiler) named(v variable, t *Task) []Binding {
 	var bs []Binding
 	switch v.kind {
 	case varInput, varInputs:
@@ -189,12 +207,37 @@ func named(v variable, t *Task) []Binding {
 	if v.kind == varInputs || v.kind == varEnvs {
 		return bs
 	}
-	for i, b := range slices.Backward(bs) {
-		if b.Name == v.name {
-			return bs[i : i+1]
-		}
+	if i := c.entry(bs, v.name); i >= 0 {
+		return bs[i : i+1]
 	}
 	return nil
+}
+
+// entry is where in some bindings the last of a name stands, or -1.
+func (c *compiler) entry(bs []Binding, name string) int {
+	if len(bs) <= 32 {
+		for i := len(bs) - 1; i >= 0; i-- {
+			if bs[i].Name == name {
+				return i
+			}
+		}
+		return -1
+	}
+	index := c.index[&bs[0]]
+	if index == nil {
+		index = make(map[string]int, len(bs))
+		for i, b := range bs {
+			index[b.Name] = i
+		}
+		if c.index == nil {
+			c.index = make(map[*Binding]map[string]int)
+		}
+		c.index[&bs[0]] = index
+	}
+	if i, ok := index[name]; ok {
+		return i
+	}
+	return -1
 }
 
 // reaches says why what an entry mentions may not get to a place, or "".

@@ -75,7 +75,7 @@ func parse(file, text string) (*Workflow, []Diagnostic) {
 			"the file has more than %d MiB; split it, or read its data at run time", maxFile>>20)}}
 	}
 	src := newSource(file, strings.TrimPrefix(text, "\ufeff"))
-	if !src.checkEncoding() {
+	if !src.checkEncoding() || !src.checkVolume() {
 		return nil, src.findings()
 	}
 	root := src.tree()
@@ -139,19 +139,26 @@ func (s *source) document(text string) (root *node, err error) {
 		return nil, nil
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		s.errorAt(s.secondDocument(doc.Content[0], second.Line), 3, "a second document begins here; a file holds one workflow: use a file for each")
+		at, ok := s.secondDocument(doc.Content[0])
+		if !ok && err != nil {
+			return nil, err
+		}
+		if !ok {
+			at = Pos{max(second.Line, 1), 1}
+		}
+		s.errorAt(at, 3, "a second document begins here; a file holds one workflow: use a file for each")
 	}
 	return doc.Content[0], nil
 }
 
-// secondDocument finds the `---` between two documents.
-func (s *source) secondDocument(first *node, line int) Pos {
+// secondDocument finds what ends the first of two documents: a line `---` or `...`.
+func (s *source) secondDocument(first *node) (at Pos, ok bool) {
 	for n := first.Line + 1; n <= len(s.lines); n++ {
-		if strings.HasPrefix(s.line(n), "---") {
-			return Pos{n, 1}
+		if l := s.line(n); strings.HasPrefix(l, "---") || strings.HasPrefix(l, "...") {
+			return Pos{n, 1}, true
 		}
 	}
-	return Pos{max(line, 1), 1}
+	return Pos{}, false
 }
 
 // consumed is how far the library reads before it fails: within a few

@@ -135,6 +135,7 @@ func (r *resolver) mapping(n *node) (added int) {
 	}
 	if bad {
 		n.Content = withoutBadKeys(n.Content)
+		r.refuse(n)
 	}
 	if !merges {
 		return 0
@@ -211,6 +212,10 @@ func (r *resolver) merge(n *node) {
 // or that does not fit what it stands before.
 func (r *resolver) checkTag(n *node) {
 	if n.Style&taggedStyle == 0 {
+		// A lone ! is no tag to the library, and is lost: `! failure()` would be failure().
+		if n.Kind == scalarKind && n.Style&quoted == 0 && r.src.at(Pos{n.Line, n.Column}, "!") {
+			r.foreignTag(n)
+		}
 		return
 	}
 	ok := false

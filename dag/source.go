@@ -25,6 +25,7 @@ type source struct {
 	wide    map[*node]bool // numbers that don't fit into 64 bits
 	refused map[*node]bool // what an alias or merge that was refused has left empty: nothing is said of that
 	guesses int            // how many names have been compared
+	slips   int            // and how many keys
 }
 
 func newSource(file, text string) *source {
@@ -111,12 +112,29 @@ func (s *source) pos(offset int) Pos {
 	return Pos{line, col}
 }
 
+// maxMessage bounds a finding's message, in characters: what stands in it may be
+// as large as the file.
+const maxMessage = 2000
+
+// bounded takes the middle out of a message that is too long.
+func bounded(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	runes := []rune(s)
+	if len(runes) <= maxMessage {
+		return s
+	}
+	return string(runes[:maxMessage/2]) + " … " + string(runes[len(runes)-maxMessage/4:])
+}
+
 // report keeps a finding, and gives it its file and line.
 func (s *source) report(f Diagnostic) {
 	if s.muted[f.Pos.Line] {
 		return
 	}
 	f.File = s.file
+	f.Message = bounded(f.Message)
 	if f.Pos.Line > 0 {
 		if f.Pos.Line > len(s.lines) { // where the library takes the end to be
 			f.Pos = Pos{len(s.lines), maxFile}

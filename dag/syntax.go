@@ -44,6 +44,9 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 			return s.mend(text, now, number, t)
 		}
 	}
+	if t, number, ok := now.findQuote(line); ok {
+		return s.mend(text, now, number, t)
+	}
 	for number, tries := line, 0; number > 0 && tries < 4; number-- {
 		l := now.line(number)
 		if strings.TrimSpace(l) == "" && (number < line || !strings.Contains(l, "\t")) {
@@ -55,7 +58,17 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 			t, found = now.findLayout(number)
 		}
 		if found {
+			for t.tab && number > 1 && tabbed(now.line(number-1)) >= 0 {
+				number-- // the first of them
+				t, _ = findTrap(now.line(number))
+			}
 			return s.mend(text, now, number, t)
+		}
+	}
+	for number := line; number >= max(1, line-1); number-- {
+		if now.longKey(number) {
+			s.errorAt(Pos{number, 1 + indentOf(now.line(number))}, 1, "a key has at most %d characters", maxKey)
+			return "", false
 		}
 	}
 	s.hopeless(now, at, line, cause)
@@ -129,6 +142,10 @@ func explain(cause string) string {
 	switch {
 	case strings.Contains(cause, "mapping values are not allowed"):
 		return "a `key: value` can't begin here"
+	case strings.Contains(cause, "expected node content"):
+		return "a value was expected"
+	case strings.Contains(cause, "cannot start any token"):
+		return "no text without quotes begins with this character"
 	case strings.Contains(cause, "did not find expected key"):
 		return "a key was expected, indented as its neighbours"
 	case strings.Contains(cause, "expected '-' indicator"):
@@ -157,6 +174,11 @@ func (s *source) findOpen(context, last int) (t trap, number int, ok bool) {
 		if t, ok := flowTrap(l, at, value); ok {
 			return t, number, true
 		}
+		for inner := number + 1; inner <= last; inner++ {
+			if t, ok := expressionTrap(s.line(inner), value[0]); ok {
+				return t, inner, true
+			}
+		}
 		t := trap{from: at, to: at + 1, message: "the " + value[:1] + " is never closed"}
 		if next := s.line(number + 1); indentOf(next) <= indentOf(l) || strings.TrimSpace(next) == "" {
 			t.mended = l[:at] + closeFlow(stripComment(value))
@@ -164,6 +186,59 @@ func (s *source) findOpen(context, last int) (t trap, number int, ok bool) {
 		return t, number, true
 	}
 	return trap{}, 0, false
+}
+
+// expressionTrap looks at a line that goes on with what a bracket above began, for
+// an expression without quotes.
+func expressionTrap(line string, bracket byte) (trap, bool) {
+	at, _, value := splitLine(line)
+	i := strings.Index(value, "{{")
+	if i < 0 || blankOrComment(line) || strings.ContainsAny(value[:i], "\"'#") {
+		return trap{}, false
+	}
+	return flowQuote(line, at, value, i, bracket)
+}
+
+// findQuote finds a quote above an error that is closed only near it, in another
+// line, where more text follows: most likely the end of its own line was meant.
+func (s *source) findQuote(last int) (t trap, number int, ok bool) {
+	for number := last; number > 0 && number > last-1000; number-- {
+		l := s.line(number)
+		at, _, value := splitLine(l)
+		if value == "" || value[0] != '"' && value[0] != '\'' || closingQuote(value) > 0 {
+			continue
+		}
+		from := s.lines[number-1] + at
+		end := closingFar(s.text[from:])
+		if end == 0 {
+			return trap{}, 0, false
+		}
+		closed := s.pos(from + end)
+		rest := strings.TrimLeft(s.text[from+end:s.lines[closed.Line-1]+len(s.line(closed.Line))], " \t")
+		if closed.Line < last-3 || closed.Line > last || rest == "" || strings.IndexByte("#,:]}", rest[0]) >= 0 {
+			return trap{}, 0, false
+		}
+		t := trap{from: at, to: len(l), mended: l + value[:1],
+			message: fmt.Sprintf("the quote %c is closed only in line %d, where more text follows; close it here", value[0], closed.Line)}
+		if strings.HasSuffix(value, ":") {
+			t.mended = l[:len(l)-1] + value[:1] + ":"
+		}
+		return t, number, true
+	}
+	return trap{}, 0, false
+}
+
+// maxKey is how long a key may be that stands in the line of its colon; YAML 1.1, §7.
+const maxKey = 1024
+
+// longKey reports whether what begins a line is too long to be a key.
+func (s *source) longKey(number int) bool {
+	l := strings.TrimLeft(s.line(number), " ")
+	end := strings.Index(l, ": ")
+	if end < 0 {
+		end = strings.LastIndexByte(l, ':')
+	}
+	return end > maxKey && utf8.RuneCountInString(l[:end]) > maxKey
 }
 
 // closeFlow adds the brackets that v lacks.

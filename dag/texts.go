@@ -52,11 +52,17 @@ func (s *source) length(n *node) int {
 // closingQuote returns the length of the quoted scalar that s begins with, if
 // it ends on its line, else 0.
 func closingQuote(s string) int {
+	line, _, _ := strings.Cut(s, "\n")
+	return closingFar(line)
+}
+
+// closingFar is closingQuote of one that may end in a line below.
+func closingFar(s string) int {
 	if s == "" {
 		return 0
 	}
 	quote := s[0]
-	for i := 1; i < len(s) && s[i] != '\n'; i++ {
+	for i := 1; i < len(s); i++ {
 		switch {
 		case quote == '"' && s[i] == '\\':
 			i++
@@ -77,24 +83,22 @@ func scalarText(n *node, src *source) text {
 	at := src.begin(n)
 	switch {
 	case n.Style&literalBlock != 0:
-		return text{s: n.Value, at: func(i int) Pos { return src.literal(n.Value, src.pos(at).Line, i) }}
+		return text{s: n.Value, at: src.literal(n.Value, src.pos(at).Line)}
 	case n.Style&foldedBlock != 0:
 		head := src.pos(at).Line
-		return text{s: n.Value, at: func(i int) Pos { return src.aligned(n, src.offset(Pos{head + 1, 1}), i) }}
+		return text{s: n.Value, at: src.aligned(n, src.offset(Pos{head + 1, 1}))}
 	case n.Style&quoted != 0:
-		return text{s: n.Value, at: func(i int) Pos { return src.aligned(n, at+1, i) }}
+		return text{s: n.Value, at: src.aligned(n, at+1)}
 	case strings.HasPrefix(src.text[at:], n.Value):
 		return text{s: n.Value, at: func(i int) Pos { return src.pos(at + i) }}
 	}
-	return text{s: n.Value, at: func(i int) Pos { return src.aligned(n, at, i) }}
+	return text{s: n.Value, at: src.aligned(n, at)}
 }
 
-// literal finds the i-th byte of a literal block's value: its lines are the
-// file's, less the indentation, which is the same in all of them.
-func (s *source) literal(value string, head, i int) Pos {
-	i = min(max(i, 0), len(value))
-	line := head + 1 + strings.Count(value[:i], "\n")
-	from := strings.LastIndexByte(value[:i], '\n') + 1
+// literal is the way from the bytes of a literal block's value to the file: its
+// lines are the file's, less the indentation, which is the same in all of them.
+// Asked from left to right, it costs one pass over the value.
+func (s *source) literal(value string, head int) func(i int) Pos {
 	indent, number := 0, head+1
 	for l := range strings.Lines(value) {
 		if l = strings.TrimRight(l, "\r\n"); l != "" {
@@ -103,15 +107,44 @@ func (s *source) literal(value string, head, i int) Pos {
 		}
 		number++
 	}
-	return Pos{line, 1 + indent + utf8.RuneCountInString(value[from:i])}
+	first := Pos{head + 1, 1 + indent}
+	done, p := 0, first
+	return func(i int) Pos {
+		i = min(max(i, 0), len(value))
+		if i < done {
+			done, p = 0, first
+		}
+		from := done
+		if end := strings.LastIndexByte(value[done:i], '\n'); end >= 0 {
+			from += end + 1
+			p = Pos{p.Line + strings.Count(value[done:from], "\n"), first.Col}
+		}
+		p.Col += utf8.RuneCountInString(value[from:i])
+		done = i
+		return p
+	}
 }
 
-// aligned walks a scalar's value and the file side by side, from an offset in
-// the file that is where the value begins, up to the i-th byte of the value.
-func (s *source) aligned(n *node, at, i int) Pos {
-	v := n.Value[:min(max(i, 0), len(n.Value))]
-	block := n.Style&foldedBlock != 0
-	at = s.skipFold(at, block)
+// aligned is the way from the bytes of a scalar's value to the file, in which the
+// value begins at an offset. Asked from left to right, it costs one pass over both.
+func (s *source) aligned(n *node, at int) func(i int) Pos {
+	first := s.skipFold(at, n.Style&foldedBlock != 0)
+	done := 0
+	at = first
+	return func(i int) Pos {
+		i = min(max(i, 0), len(n.Value))
+		if i < done {
+			done, at = 0, first
+		}
+		at, done = s.align(n, at, n.Value[done:i]), i
+		return s.pos(at)
+	}
+}
+
+// align walks a part of a scalar's value and the file side by side, from an
+// offset in the file, and returns how far that is.
+func (s *source) align(n *node, at int, v string) int {
+	inner := at // blanks before it don't reach the end of their line
 	for len(v) > 0 && at < len(s.text) {
 		r, w := utf8.DecodeRuneInString(v)
 		switch {
@@ -124,7 +157,10 @@ func (s *source) aligned(n *node, at, i int) Pos {
 		case n.Style&singleQuoted != 0 && s.text[at] == '\'':
 			at += 2
 		case r == ' ' || r == '\n':
-			if s.text[at] == ' ' && !s.blankToEnd(at) {
+			if s.text[at] == ' ' && at >= inner && !s.blankToEnd(at) {
+				inner = at + len(s.text[at:]) - len(strings.TrimLeft(s.text[at:], " "))
+			}
+			if s.text[at] == ' ' && at < inner {
 				at++
 				break
 			}
@@ -137,7 +173,7 @@ func (s *source) aligned(n *node, at, i int) Pos {
 		}
 		v = v[w:]
 	}
-	return s.pos(at)
+	return at
 }
 
 // skipFold goes over blanks that reach the end of a line, the line breaks and

@@ -10,6 +10,7 @@ import (
 type trap struct {
 	from, to int // bytes of the line
 	above    int // 0, or how many lines further up (negative) it is
+	tab      bool
 	message  string
 	mended   string // the line put right; "": can't be
 }
@@ -17,9 +18,14 @@ type trap struct {
 // findTrap looks at a line near a syntax error for what may have caused it:
 // a value without quotes that needs them, mostly.
 func findTrap(line string) (trap, bool) {
-	blank := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
-	if at := strings.IndexByte(blank, '\t'); at >= 0 {
-		return trap{from: at, to: at + 1, message: "a tab can't indent YAML; use spaces"}, true
+	if at := tabbed(line); at >= 0 {
+		return trap{from: at, to: at + 1, tab: true, message: "a tab can't indent YAML; use spaces"}, true
+	}
+	if directive, _, _ := strings.Cut(line, " "); directive == "%YAML" || directive == "%TAG" {
+		return trap{to: len(line), message: "a " + directive + " directive has no meaning here; leave the line out", mended: "#" + line[1:]}, true
+	}
+	if at := strings.Index(line, "-\t"); at >= 0 && strings.Trim(line[:at], " -") == "" {
+		return trap{from: at + 1, to: at + 2, message: "a tab can't follow a dash; use a space", mended: line[:at+1] + strings.Replace(line[at+1:], "\t", " ", 1)}, true
 	}
 	at, key, value := splitLine(line)
 	if value == "" {
@@ -41,6 +47,10 @@ func findTrap(line string) (trap, bool) {
 			return trap{}, false
 		}
 		return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
+	case ']', '}', ',':
+		if key != "" {
+			return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
+		}
 	case '|', '>':
 		if strings.Trim(v[1:], "+-0123456789") != "" {
 			return whole(fmt.Sprintf("a text that begins with %c needs quotes", c))
@@ -63,6 +73,11 @@ func findTrap(line string) (trap, bool) {
 		return whole(`a text with ": " in it needs quotes`)
 	}
 	return trap{}, false
+}
+
+// tabbed is where in the indentation of a line a tab stands, or -1.
+func tabbed(line string) int {
+	return strings.IndexByte(line[:len(line)-len(strings.TrimLeft(line, " \t"))], '\t')
 }
 
 // splitLine finds the value in a line: behind `- `, behind `key: `. At is where
@@ -118,8 +133,11 @@ func stripComment(v string) string {
 func quoteTrap(line string, at int, v string) (trap, bool) {
 	end := closingQuote(v)
 	if end == 0 {
-		return trap{from: at, to: at + len(v), message: fmt.Sprintf("the quote %c is never closed", v[0]),
-			mended: line[:at] + v + v[:1]}, true
+		t := trap{from: at, to: at + len(v), message: fmt.Sprintf("the quote %c is never closed", v[0]), mended: line[:at] + v + v[:1]}
+		if strings.HasSuffix(v, ":") { // a key
+			t.mended = line[:at] + v[:len(v)-1] + v[:1] + ":"
+		}
+		return t, true
 	}
 	if rest := strings.TrimLeft(v[end:], " "); rest == "" || rest[0] == '#' || rest[0] == ':' || rest[0] == ',' {
 		if bad := badEscape(v[:end]); bad >= 0 {
@@ -169,15 +187,15 @@ func flowTrap(line string, at int, v string) (trap, bool) {
 		case c == '{' || c == '[' || c == ',':
 			start = !strings.HasPrefix(v[i:], "{{")
 			if strings.HasPrefix(v[i:], "{{") {
-				return flowQuote(line, at, v, i)
+				return flowQuote(line, at, v, i, v[0])
 			}
 		case c == ':' && i+1 < len(v) && v[i+1] == ' ':
 			start = true
 		case c == ' ':
 		case strings.HasPrefix(v[i:], "${{"):
-			return flowQuote(line, at, v, i)
+			return flowQuote(line, at, v, i, v[0])
 		case c == '?', start && strings.IndexByte("@`%*!", c) >= 0:
-			return flowQuote(line, at, v, i)
+			return flowQuote(line, at, v, i, v[0])
 		default:
 			start = false
 		}
@@ -185,8 +203,9 @@ func flowTrap(line string, at int, v string) (trap, bool) {
 	return trap{}, false
 }
 
-// flowQuote puts quotes around the value at i of a flow map or list.
-func flowQuote(line string, at int, v string, i int) (trap, bool) {
+// flowQuote puts quotes around the value at i of a flow map or list, which begins
+// with a bracket.
+func flowQuote(line string, at int, v string, i int, bracket byte) (trap, bool) {
 	from := i
 	for from > 0 && strings.IndexByte("{[,}]", v[from-1]) < 0 && !strings.HasSuffix(v[:from], ": ") {
 		from--
@@ -209,12 +228,12 @@ func flowQuote(line string, at int, v string, i int) (trap, bool) {
 		return trap{}, false
 	}
 	fixed := quoteYAML(value)
-	message := fmt.Sprintf("inside of %c a text that begins with %c needs quotes: %s", v[0], value[0], shorten(fixed, 60))
+	message := fmt.Sprintf("inside of %c a text that begins with %c needs quotes: %s", bracket, value[0], shorten(fixed, 60))
 	if strings.Contains(value, "?") {
-		message = fmt.Sprintf("inside of %c a text with ? needs quotes: %s", v[0], shorten(fixed, 60))
+		message = fmt.Sprintf("inside of %c a text with ? needs quotes: %s", bracket, shorten(fixed, 60))
 	}
 	if strings.Contains(value, "{{") {
-		message = fmt.Sprintf("inside of %c an expression needs quotes: %s", v[0], shorten(fixed, 60))
+		message = fmt.Sprintf("inside of %c an expression needs quotes: %s", bracket, shorten(fixed, 60))
 	}
 	return trap{from: at + from, to: at + from + len(value), message: message,
 		mended: line[:at] + v[:from] + fixed + v[from+len(value):]}, true
