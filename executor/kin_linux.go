@@ -189,28 +189,34 @@ func (k *kin) adopted() []int {
 
 // look collects those that have ended and learns whose the others are. It returns
 // the living ones that are ours. It is called with the lock held.
+//
+// The children of one that has ended have been adopted before that can be seen: so
+// it looks again as long as it finds such.
 func (k *kin) look() []int {
-	pids := k.adopted()
-	if len(pids) == 0 {
-		if len(k.known) > 0 {
-			clear(k.known)
+	for {
+		living, ended := k.pass(k.adopted())
+		if !ended {
+			return living
 		}
-		return nil
 	}
+}
+
+// pass is look for those that were there a moment ago. ended tells whether one of
+// them is no more.
+func (k *kin) pass(pids []int) (living []int, ended bool) {
 	there := make(map[int]bool, len(pids))
-	living := pids[:0]
 	for _, pid := range pids {
 		there[pid] = true
 		if k.foreign[pid] {
 			continue
 		}
 		p, ok := lookAt(pid)
-		if !ok || p.session == k.session {
+		if !ok || p.session == k.session { // not shown to us: another user's, by hidepid
 			continue
 		}
-		if p.ended {
-			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // if it can't be collected yet, it will be
+		if p.ended && collected(pid) {
 			delete(k.known, pid)
+			ended = true
 			continue
 		}
 		r := k.known[pid]
@@ -227,7 +233,14 @@ func (k *kin) look() []int {
 			delete(k.known, pid)
 		}
 	}
-	return living
+	return living, ended
+}
+
+// collected collects a child that has ended. One whose first thread alone has ended
+// looks as if it had, but can't be collected.
+func collected(pid int) bool {
+	got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	return got == pid || err == unix.ECHILD
 }
 
 // meet learns whose an adopted process is. before is what was known of it, if
@@ -360,7 +373,7 @@ type teller struct {
 // tree tells a process and all below it. The error is that of the process itself.
 func (t *teller) tree(pid int) error {
 	p, ok := lookAt(pid)
-	if !ok || p.ended {
+	if !ok {
 		return nil
 	}
 	below := childrenOf(pid) // before it ends and they are somebody else's
