@@ -21,6 +21,17 @@ func TestNeedsShell(t *testing.T) {
 		want   string
 	}{
 		{"echo $$", sh, "$$"},
+		{"echo ${x:-\"a  b\"}", sh, "${x:-…}"},
+		{"echo ${x:-${{ params.s }}} \"${x:-${{ params.s }}}\"", sh, "${x:-…}"},
+		{"x=${y:-\"a b\"}; echo \"${x+'a'}\" ${x:-b}", sh, ""},
+		{"cat <<E\n${x:-${{ params.s }}}\nE", sh, ""},
+		{"echo \"${x#\"$y\"}\"", sh, "${x#…}"},
+		{"echo \"${x%%${{ params.s }}}\"", sh, "${x%%…}"},
+		{"echo \"${x%.*}\" ${x#*/}", sh, ""},
+		{"echo \"${x%\\*}\"", sh, "${x%…}"},
+		{"echo ${x/'*'/y} ", bash, "${x/…}"},
+		{"cat <<-E\n\t$x\n\tE", sh, "<<- with variables in it"},
+		{"cat <<-E\n\tx\n\tE", sh, ""},
 		{"kill -9 $$", sh, "kill"},
 		{"echo ${$} \"$(echo $$)\"", sh, "$$"},
 		{"sleep 1 & echo $!", sh, "$!"},

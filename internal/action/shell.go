@@ -76,6 +76,7 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		interp.Dir(s.dir),
 		streams,
 		interp.ExecHandlers(a.execHandler(&left, family)),
+		interp.CallHandler(plainTests),
 	)
 	if err != nil {
 		clear()
