@@ -157,6 +157,10 @@ func (d *decoder) id(n *node) (string, bool) {
 		d.errorf(n, "%s: %q is no name: a letter or _ first, then letters, digits, _ and -", d.key, shorten(s, 60))
 		return "", false
 	}
+	if len(s) > maxID {
+		d.errorf(n, "%s has at most %d characters: files are named by it", d.key, maxID)
+		return "", false
+	}
 	return s, ok
 }
 
@@ -366,6 +370,9 @@ func (d *decoder) bindings(n *node, p place) []Binding {
 	}
 	return out
 }
+
+// maxID bounds what files are named by: most filesystems take 255 bytes.
+const maxID = 200
 
 // isID reports whether s matches [A-Za-z_][A-Za-z0-9_-]*.
 func isID(s string) bool { return isName(strings.ReplaceAll(s, "-", "_")) && s[0] != '-' }

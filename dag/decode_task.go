@@ -90,6 +90,10 @@ func (d *decoder) declareTasks(n *node, section string, finally bool) {
 			d.errorf(k, "%q is no task id: a letter or _ first, then letters, digits, _ and -", shorten(k.Value, 60))
 			continue
 		}
+		if len(k.Value) > maxID {
+			d.errorf(k, "a task id has at most %d characters: files of a run are named by it", maxID)
+			continue
+		}
 		if other, ok := d.ids[k.Value]; ok {
 			if finally && !d.w.Tasks[other].Finally {
 				d.errorf(k, "%s is a task already, in line %d; ids of tasks and of finally are in one namespace", k.Value, d.w.Tasks[other].Pos.Line)

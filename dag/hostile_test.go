@@ -116,6 +116,9 @@ var longOf = []hostile{
 	{"an open quote", func() string { return oneTask + "description: \"" + strings.Repeat("y", 5_000_000) + "\n" }, "4:14: the quote \" is never closed"},
 	{"a key", func() string { return strings.Repeat("x", 5_000_000) + ": y\n" + oneTask }, "1:1: a key has at most 1024 characters"},
 	{"an id", func() string { return "tasks:\n  " + strings.Repeat("x", 100_000) + ": { run: ls }\n" }, "2:3: a key has at most 1024 characters"},
+	{"an id of 201", func() string { return "tasks:\n  " + strings.Repeat("x", 201) + ": { run: ls }\n" }, "2:3: a task id has at most 200 characters"},
+	{"a name of 201", func() string { return "name: " + strings.Repeat("x", 201) + "\n" + oneTask }, "1:7: name has at most 200 characters"},
+	{"an id of 200", func() string { return "tasks:\n  " + strings.Repeat("x", 200) + ": { run: ls }\n" }, ""},
 	{"a need", func() string { return oneTask + "    needs: " + strings.Repeat("x", 5_000_000) + "\n" }, "4:12: needs: xxxx"},
 	{"a cron expression", func() string { return oneTask + "schedule: \"" + strings.Repeat("*/5 ", 1_000_000) + "\"\n" }, "4:11: cron: \"*/5 */5"},
 	{"a pattern", func() string {

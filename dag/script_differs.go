@@ -24,57 +24,6 @@ func arithmeticNeeds(x *syntax.BinaryArithm) string {
 
 var nonZero = regexp.MustCompile(`^[1-9][0-9]*$`)
 
-// wordOfExpansionNeeds looks at the word in ${v:-word} and the like: the shell inside
-// flow forgets what was quoted in it.
-func (n *needs) wordOfExpansionNeeds(x *syntax.ParamExp) string {
-	switch {
-	case x.Repl != nil && (quotedIn(x.Repl.Orig) || quotedIn(x.Repl.With)):
-		return "${…/…/…} with quotes in it"
-	case x.Exp == nil || x.Exp.Word == nil:
-		return ""
-	}
-	switch x.Exp.Op {
-	case syntax.RemSmallPrefix, syntax.RemLargePrefix, syntax.RemSmallSuffix, syntax.RemLargeSuffix:
-		if quotedIn(x.Exp.Word) {
-			return "${" + x.Param.Value + x.Exp.Op.String() + "…} with quotes in it"
-		}
-	case syntax.OtherParamOps:
-	default:
-		if len(n.up) > 0 {
-			if _, ok := n.up[len(n.up)-1].(*syntax.DblQuoted); ok {
-				return ""
-			}
-		}
-		if quotedIn(x.Exp.Word) {
-			return "${" + x.Param.Value + x.Exp.Op.String() + "…} with quotes in it"
-		}
-	}
-	return ""
-}
-
-// quotedIn reports whether something of a word is quoted, or will be as a value's
-// variable.
-func quotedIn(w *syntax.Word) bool {
-	if w == nil {
-		return false
-	}
-	for _, p := range w.Parts {
-		switch p := p.(type) {
-		case *syntax.SglQuoted, *syntax.DblQuoted:
-			return true
-		case *syntax.Lit:
-			if strings.Contains(p.Value, `\`) {
-				return true
-			}
-		case *syntax.ParamExp:
-			if p.Param != nil && strings.HasPrefix(p.Param.Value, "FLOW_X") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // quotedNeeds looks for "a$@": the arguments and a text in one pair of quotes.
 func quotedNeeds(x *syntax.DblQuoted) string {
 	if len(x.Parts) < 2 {

@@ -72,7 +72,7 @@ func (n *needs) look(x syntax.Node) string {
 	case *syntax.Redirect:
 		return redirectNeeds(x)
 	case *syntax.ParamExp:
-		return cmp.Or(expansionNeeds(x), n.wordOfExpansionNeeds(x))
+		return cmp.Or(expansionNeeds(x), n.quotingNeeds(x))
 	case *syntax.DblQuoted:
 		return quotedNeeds(x)
 	case *syntax.BinaryArithm:
@@ -125,6 +125,9 @@ func redirectNeeds(r *syntax.Redirect) string {
 	whole := fd + op
 	switch r.Op {
 	case syntax.RdrIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+		if r.Op == syntax.DashHdoc && !unquoted(r.Hdoc) {
+			return whole + " with variables in it" // a line of nothing but an empty one is lost
+		}
 		if fd != "" && fd != "0" {
 			return whole
 		}
@@ -184,6 +187,52 @@ func expansionNeeds(x *syntax.ParamExp) string {
 		}
 	}
 	return ""
+}
+
+// quotingNeeds looks for quotes in the word of an expansion: the shell inside flow
+// loses them where that is a pattern, and where the expansion itself has none. A
+// value of the workflow is always quoted there.
+func (n *needs) quotingNeeds(x *syntax.ParamExp) string {
+	whole := "${" + x.Param.Value
+	if x.Repl != nil && !unquoted(x.Repl.Orig) {
+		return whole + "/…}"
+	}
+	if x.Exp == nil || unquoted(x.Exp.Word) {
+		return ""
+	}
+	whole += x.Exp.Op.String() + "…}"
+	switch x.Exp.Op {
+	case syntax.RemSmallPrefix, syntax.RemLargePrefix, syntax.RemSmallSuffix, syntax.RemLargeSuffix:
+		return whole
+	}
+	if len(n.up) < 2 {
+		return whole
+	}
+	if _, ok := n.up[len(n.up)-1].(*syntax.Word); !ok {
+		return "" // in quotes
+	}
+	switch up := n.up[len(n.up)-2].(type) {
+	case *syntax.Assign:
+		return ""
+	case *syntax.Redirect:
+		if up.Hdoc == n.up[len(n.up)-1] {
+			return ""
+		}
+	}
+	return whole
+}
+
+// unquoted reports whether a word is a text without quotes, or none.
+func unquoted(w *syntax.Word) bool {
+	if w == nil {
+		return true
+	}
+	for _, p := range w.Parts {
+		if lit, ok := p.(*syntax.Lit); !ok || strings.Contains(lit.Value, `\`) {
+			return false
+		}
+	}
+	return true
 }
 
 // wordNeeds looks for what POSIX takes literally and the shell inside flow, being

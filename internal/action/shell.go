@@ -77,7 +77,7 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 		interp.Dir(s.dir),
 		streams,
 		interp.ExecHandlers(a.execHandler(&left, family)),
-		interp.CallHandler(judgeTest),
+		interp.CallHandler(plainTests),
 		interp.OpenHandler(lost.open),
 	)
 	if err != nil {
