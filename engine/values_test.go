@@ -103,9 +103,6 @@ var valuePlaces = []valuePlace{
 	{"background", `printf %s V & wait`, nil},
 	{"continued line", "printf %s \\\n  V", nil},
 	{"behind a comment", "printf a # V\n  # V ${{ none( }} '\n", always("a")},
-	{"IFS empty", `(IFS=; printf '%s|' V "V")`, func(v string) string { return v + "|" + v + "|" }},
-	{"IFS odd", `(IFS='a$ \'; x=V; printf '%s|' V "$x")`, func(v string) string { return v + "|" + v + "|" }},
-	{"IFS a value", `(IFS=V; printf '%s|' V "V"; for x in V; do printf %s "$x"; done)`, func(v string) string { return v + "|" + v + "|" + v }},
 	{"no globs", `(set -f; printf %s V)`, nil},
 	{"conditions", `if ! false && { true || printf %s V; }; then printf %s V; elif printf %s V; then :; fi`, nil},
 	{"while", `i=; while [ -z "$i" ]; do printf %s V; i=1; done`, nil},
@@ -122,6 +119,9 @@ var shellPlaces = []valuePlace{
 	{"default", `printf %s ${none:-V}`, nil},
 	{"default, quoted inside", `printf %s ${none:-"V"}`, nil},
 	{"alternative, bare", `printf %s ${o:+aV}`, around("a", "")},
+	{"IFS empty", `(IFS=; printf '%s|' V "V")`, func(v string) string { return v + "|" + v + "|" }},
+	{"IFS odd", `(IFS='a$ \'; x=V; printf '%s|' V "$x")`, func(v string) string { return v + "|" + v + "|" }},
+	{"IFS a value", `(IFS=V; printf '%s|' V "V"; for x in V; do printf %s "$x"; done)`, func(v string) string { return v + "|" + v + "|" + v }},
 }
 
 // patternPlaces are what ksh's language has otherwise.
