@@ -30,11 +30,11 @@ var nasty = slices.Concat([]string{
 // signed numbers.
 func controls() []string {
 	out := []string{"\x01", "\x7f", "\x01\x01a\x7f\x7fb\x01\x7f", "\u0081\u0088\u00c1\u00c8\u0481\U0001f081\U0001f088"} // what shells have for themselves
-	var all string
+	var all strings.Builder
 	for c := rune(1); c < 0x20; c++ {
-		all += fmt.Sprintf("%ca%c", c, c)
+		fmt.Fprintf(&all, "%ca%c", c, c)
 	}
-	return append(out, all)
+	return append(out, all.String())
 }
 
 // valuePlace is a place in a script where a value may stand, V in it. What arrives
