@@ -20,9 +20,9 @@ func (s *source) checkVolume() bool {
 	return !over
 }
 
-// volume counts the keys and values in a text without parsing it: never more than
-// there are, about half at worst. Text in quotes, block scalars and comments is
-// gone over.
+// volume counts the keys and values in a text without parsing it: about half of
+// them at worst, and never more than there are, but for lines of a plain text that
+// begin with a bracket. Text in quotes, block scalars and comments is gone over.
 type volume struct {
 	s     string
 	at    int
