@@ -153,11 +153,15 @@ func (l *Launcher) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	l.children.Wait()
-	if first && l.starts != nil {
+	if first {
 		l.watcher.close()
-		close(l.starts)
+		if l.starts != nil {
+			close(l.starts)
+		}
 		l.kin.close()
-		l.null.Close()
+		if l.null != nil {
+			l.null.Close()
+		}
 	}
 	l.thread.Wait()
 	return nil

@@ -37,17 +37,9 @@ written.`,
 }
 
 func planFile(std streams, file string, f *runFlags) error {
-	options, err := f.options()
+	plan, start, err := f.begin(std, file)
 	if err != nil {
 		return err
-	}
-	plan, err := load(std, file)
-	if err != nil {
-		return err
-	}
-	start, err := engine.NewStart(plan, options, time.Now())
-	if err != nil {
-		return startError(err)
 	}
 	// A run would be refused for these; the plan is worth seeing all the same.
 	if err := dag.WriteDiagnostics(std.err, engine.Check(plan.Workflow)); err != nil {
@@ -62,6 +54,23 @@ func planFile(std streams, file string, f *runFlags) error {
 	}
 	_, err = io.WriteString(std.out, planText(forecast, start, newStyle(std.out)))
 	return err
+}
+
+// begin reads a workflow and says what a run of it now would begin with.
+func (f *runFlags) begin(std streams, file string) (*dag.Plan, *run.Start, error) {
+	options, err := f.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := load(std, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	start, err := engine.NewStart(plan, options, time.Now())
+	if err != nil {
+		return nil, nil, startError(err)
+	}
+	return plan, start, nil
 }
 
 // plannedTask is a task of `plan --json`.

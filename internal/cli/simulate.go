@@ -51,17 +51,9 @@ a value that exists only at run time counts as one instance.`,
 }
 
 func simulateFile(std streams, file string, f *runFlags, durations string) error {
-	options, err := f.options()
+	plan, start, err := f.begin(std, file)
 	if err != nil {
 		return err
-	}
-	plan, err := load(std, file)
-	if err != nil {
-		return err
-	}
-	start, err := engine.NewStart(plan, options, time.Now())
-	if err != nil {
-		return startError(err)
 	}
 	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), 0, nil)
 	if err != nil {

@@ -88,7 +88,7 @@ func throughIdle(p *dag.Plan, idle func(i int) bool) func(deps []int) []int {
 		slices.Sort(out)
 		return slices.Compact(out)
 	}
-	return func(deps []int) []int { return through(deps) }
+	return through
 }
 
 // epoch is when every simulation begins. Any time would do.
