@@ -165,6 +165,10 @@ func (e *Engine) admit(r *Run) error {
 // prepare makes the run's folder and looks its tasks' actions and pools up.
 func (r *Run) prepare() error {
 	w := r.plan.Workflow
+	base, err := filepath.Abs(w.Dir)
+	if err != nil {
+		return &FolderError{fmt.Errorf("the workflow's folder is lost: %w", err)}
+	}
 	dir, err := os.MkdirTemp("", "flow-run-")
 	if err == nil {
 		dir, err = filepath.Abs(dir) // tasks run in other folders
@@ -172,7 +176,7 @@ func (r *Run) prepare() error {
 	if err != nil {
 		return &FolderError{fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)}
 	}
-	r.shared = &action.Run{ID: r.ID, Dir: dir, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
+	r.shared = &action.Run{ID: r.ID, Dir: dir, Base: base, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
 	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
 	err = errors.Join(
 		os.Mkdir(filepath.Join(dir, "work"), 0o700),

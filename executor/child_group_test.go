@@ -126,7 +126,10 @@ func TestChildLeavesNothingBehind(t *testing.T) {
 // One that left the group and holds the output open keeps nobody waiting, and
 // what was written before comes through.
 func TestChildOutputHeldOpenElsewhere(t *testing.T) {
-	l := launcher(t)
+	eachLauncher(t, testChildOutputHeldOpenElsewhere)
+}
+
+func testChildOutputHeldOpenElsewhere(t *testing.T, l *executor.Launcher) {
 	out := newFirstLine()
 	c := sh(`setsid sh -c 'echo $$; exec sleep 1000' & while ! ps -o sid= -p $! >/dev/null; do :; done; read go; head -c 50000 /dev/zero`)
 	c.Stdout = out
@@ -153,8 +156,9 @@ func TestChildOutputHeldOpenElsewhere(t *testing.T) {
 	}
 }
 
-func TestChildGraceThenKill(t *testing.T) {
-	l := launcher(t)
+func TestChildGraceThenKill(t *testing.T) { eachLauncher(t, testChildGraceThenKill) }
+
+func testChildGraceThenKill(t *testing.T, l *executor.Launcher) {
 	out := newFirstLine()
 	c := sh(`trap "" TERM; echo $$; while :; do sleep 1000; done`)
 	c.Stdout, c.Grace = out, 50*time.Millisecond
@@ -167,7 +171,10 @@ func TestChildGraceThenKill(t *testing.T) {
 }
 
 func TestChildMayEndByItselfWithinItsGrace(t *testing.T) {
-	l := launcher(t)
+	eachLauncher(t, testChildMayEndByItselfWithinItsGrace)
+}
+
+func testChildMayEndByItselfWithinItsGrace(t *testing.T, l *executor.Launcher) {
 	out := newFirstLine()
 	c := sh(`trap "echo bye; exit 9" TERM; echo $$; while :; do sleep 0.01; done`)
 	c.Stdout = out
@@ -189,7 +196,10 @@ func (n *counter) Write(p []byte) (int, error) {
 }
 
 func TestChildBigOutputInLittleMemory(t *testing.T) {
-	l := launcher(t)
+	eachLauncher(t, testChildBigOutputInLittleMemory)
+}
+
+func testChildBigOutputInLittleMemory(t *testing.T, l *executor.Launcher) {
 	const size = 200 << 20
 	c := sh("head -c " + strconv.Itoa(size) + " /dev/zero")
 	var out counter
@@ -205,8 +215,9 @@ func TestChildBigOutputInLittleMemory(t *testing.T) {
 	}
 }
 
-func TestChildBigInput(t *testing.T) {
-	l := launcher(t)
+func TestChildBigInput(t *testing.T) { eachLauncher(t, testChildBigInput) }
+
+func testChildBigInput(t *testing.T, l *executor.Launcher) {
 	in := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 	for name, tc := range map[string]struct {
 		script string
@@ -227,7 +238,10 @@ func TestChildBigInput(t *testing.T) {
 }
 
 func TestChildFailingStreamsWedgeNothing(t *testing.T) {
-	l := launcher(t)
+	eachLauncher(t, testChildFailingStreamsWedgeNothing)
+}
+
+func testChildFailingStreamsWedgeNothing(t *testing.T, l *executor.Launcher) {
 	failure := errors.New("failure")
 	c := sh("cat; head -c 1000000 /dev/zero; exit 3")
 	c.Stdout = writerFunc(func([]byte) (int, error) { return 0, failure })
@@ -244,8 +258,9 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestChildSameWriterForBoth(t *testing.T) {
-	l := launcher(t)
+func TestChildSameWriterForBoth(t *testing.T) { eachLauncher(t, testChildSameWriterForBoth) }
+
+func testChildSameWriterForBoth(t *testing.T, l *executor.Launcher) {
 	var both bytes.Buffer // not safe for concurrent use
 	c := sh("for i in 1 2 3; do echo out $i; echo err $i >&2; done")
 	c.Stdout, c.Stderr = &both, &both
@@ -254,8 +269,9 @@ func TestChildSameWriterForBoth(t *testing.T) {
 	}
 }
 
-func TestChildFilesAreHandedOver(t *testing.T) {
-	l := launcher(t)
+func TestChildFilesAreHandedOver(t *testing.T) { eachLauncher(t, testChildFilesAreHandedOver) }
+
+func testChildFilesAreHandedOver(t *testing.T, l *executor.Launcher) {
 	path := filepath.Join(t.TempDir(), "file")
 	f, err := os.Create(path)
 	if err != nil {
@@ -285,8 +301,9 @@ func TestChildFilesAreHandedOver(t *testing.T) {
 	}
 }
 
-func TestChildEnvironmentAndFolder(t *testing.T) {
-	l := launcher(t)
+func TestChildEnvironmentAndFolder(t *testing.T) { eachLauncher(t, testChildEnvironmentAndFolder) }
+
+func testChildEnvironmentAndFolder(t *testing.T, l *executor.Launcher) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -310,8 +327,9 @@ func TestChildEnvironmentAndFolder(t *testing.T) {
 	}
 }
 
-func TestChildLimits(t *testing.T) {
-	l := launcher(t)
+func TestChildLimits(t *testing.T) { eachLauncher(t, testChildLimits) }
+
+func testChildLimits(t *testing.T, l *executor.Launcher) {
 	c := sh("ulimit -v; ulimit -t; ulimit -n; ulimit -u")
 	if _, err := os.Stat("/bin/bash"); err == nil {
 		c.Path = "/bin/bash" // other shells have no ulimit -u
@@ -339,8 +357,9 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-func TestChildLeaksNoFiles(t *testing.T) {
-	l := launcher(t)
+func TestChildLeaksNoFiles(t *testing.T) { eachLauncher(t, testChildLeaksNoFiles) }
+
+func testChildLeaksNoFiles(t *testing.T, l *executor.Launcher) {
 	const list = "ls /proc/self/fd | wc -l"
 	// What this process was started with may be open in its children as well.
 	want, err := exec.Command("/bin/sh", "-c", list).Output()
@@ -357,14 +376,17 @@ func TestChildLeaksNoFiles(t *testing.T) {
 		c = &executor.Child{Path: "/no/such", Stdin: strings.NewReader(""), Stdout: &out}
 		l.Run(t.Context(), c)
 	}
-	run()
-	before := openFiles(t)
-	for range 5 {
+	several := func() {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(run)
 		}
 		wg.Wait()
+	}
+	several() // a launcher keeps what it needs for as many as ran at a time
+	before := openFiles(t)
+	for range 5 {
+		several()
 	}
 	if after := openFiles(t); after > before {
 		t.Errorf("%d files before, %d after", before, after)

@@ -24,12 +24,27 @@ func launcher(t testing.TB) *executor.Launcher {
 	return l
 }
 
+// eachLauncher runs a test with each kind of launcher: they start programs and wait
+// for them in different ways.
+func eachLauncher(t *testing.T, test func(*testing.T, *executor.Launcher)) {
+	t.Run("plain", func(t *testing.T) { test(t, launcher(t)) })
+	if len(watcherArgs) == 0 {
+		return
+	}
+	t.Run("watched", func(t *testing.T) {
+		l := &executor.Launcher{Watcher: watcherArgs}
+		t.Cleanup(func() { l.Close() })
+		test(t, l)
+	})
+}
+
 func sh(script string) *executor.Child {
 	return &executor.Child{Path: "/bin/sh", Args: []string{"-c", script}}
 }
 
-func TestChildExit(t *testing.T) {
-	l := launcher(t)
+func TestChildExit(t *testing.T) { eachLauncher(t, testChildExit) }
+
+func testChildExit(t *testing.T, l *executor.Launcher) {
 	for _, tc := range []struct {
 		script string
 		code   int
@@ -48,8 +63,9 @@ func TestChildExit(t *testing.T) {
 	}
 }
 
-func TestChildStreams(t *testing.T) {
-	l := launcher(t)
+func TestChildStreams(t *testing.T) { eachLauncher(t, testChildStreams) }
+
+func testChildStreams(t *testing.T, l *executor.Launcher) {
 	var out, errs bytes.Buffer
 	c := sh("cat; echo to stderr >&2")
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader("to stdout"), &out, &errs
@@ -58,8 +74,9 @@ func TestChildStreams(t *testing.T) {
 	}
 }
 
-func TestChildNotStarted(t *testing.T) {
-	l := launcher(t)
+func TestChildNotStarted(t *testing.T) { eachLauncher(t, testChildNotStarted) }
+
+func testChildNotStarted(t *testing.T, l *executor.Launcher) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	script := filepath.Join(dir, "script")
@@ -96,8 +113,9 @@ func TestChildNotStarted(t *testing.T) {
 	}
 }
 
-func TestChildStopsWithItsContext(t *testing.T) {
-	l := launcher(t)
+func TestChildStopsWithItsContext(t *testing.T) { eachLauncher(t, testChildStopsWithItsContext) }
+
+func testChildStopsWithItsContext(t *testing.T, l *executor.Launcher) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := sh("echo ready; sleep 1000 & wait")

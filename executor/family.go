@@ -22,10 +22,12 @@ import (
 type Family struct {
 	kin   *kin   // nil: nothing is adopted
 	token string // what all members have in their environment
+	how   *spawner
 
 	mu      sync.Mutex
 	leaders []int // processes that Run waits for
 	groups  []int // of leaders that have ended, with somebody left in them
+	listed  []int // where the roll has those that have ended
 
 	kinship // what the kin know of it, under their lock
 }
@@ -41,7 +43,7 @@ func (l *Launcher) NewFamily() (*Family, error) {
 
 // newFamily is NewFamily for who has entered.
 func (l *Launcher) newFamily() *Family {
-	f := &Family{kin: l.kin, token: l.token.next()}
+	f := &Family{kin: l.kin, token: l.token.next(), how: &l.spawner}
 	f.kin.add(f)
 	return f
 }
@@ -64,6 +66,7 @@ func (f *Family) End(grace time.Duration, kill context.Context) {
 	e.end(grace)
 	e.clear()
 	f.kin.remove(f)
+	f.how.strike(f.listed...)
 }
 
 // Stop asks what members have left running to end. It does not wait.
@@ -84,15 +87,15 @@ func (f *Family) left(pid int) {
 	f.leaders = slices.DeleteFunc(f.leaders, func(p int) bool { return p == pid })
 }
 
-// keepGroup remembers the group of a leader that has been collected, if somebody
-// is in it who is not adopted.
-func (f *Family) keepGroup(pid int) {
-	if f.kin != nil || syscall.Kill(-pid, 0) != nil {
-		return
-	}
+// keep remembers a leader that has been collected: where the roll has it, and its
+// group, if somebody is in it who is not adopted.
+func (f *Family) keep(pid, listed int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.groups = append(f.groups, pid)
+	f.listed = append(f.listed, listed)
+	if f.kin == nil && syscall.Kill(-pid, 0) == nil {
+		f.groups = append(f.groups, pid)
+	}
 }
 
 // living are the leaders that have not ended.

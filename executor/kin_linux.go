@@ -2,7 +2,6 @@ package executor
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -29,7 +28,8 @@ type kin struct {
 	base     string
 	before   bool     // whether this process was a subreaper already
 	list     *os.File // the children of the main thread: only those that came by adoption
-	session  int      // of this process: who is in it was not left behind by a child
+	listFD   int
+	session  int // of this process: who is in it was not left behind by a child
 	foreign  map[int]bool
 	guessing bool // whether what nothing tells of may be ended
 
@@ -89,7 +89,7 @@ func adopt(base string) (*kin, error) {
 		return nil, fmt.Errorf("executor: subreaper: /proc does not show this process")
 	}
 	k := &kin{
-		base: base, list: list, before: before != 0, session: me.session, foreign: make(map[int]bool),
+		base: base, list: list, listFD: int(list.Fd()), before: before != 0, session: me.session, foreign: make(map[int]bool),
 		// To process 1 of a container comes whatever lost its parent anywhere in it.
 		guessing: self != 1,
 		stop:     make(chan struct{}),
@@ -104,7 +104,9 @@ func adopt(base string) (*kin, error) {
 }
 
 // isMainThread reports whether this is the thread that stands for the process.
-func isMainThread() bool { return unix.Gettid() == os.Getpid() }
+func isMainThread() bool { return unix.Gettid() == mainThread }
+
+var mainThread = os.Getpid()
 
 // collectEvery is how often those are collected that have ended while the child
 // that left them goes on.
@@ -176,8 +178,8 @@ func (k *kin) remove(f *Family) {
 // adopted are the children that came by adoption, ended ones included.
 func (k *kin) adopted() []int {
 	for {
-		n, err := k.list.ReadAt(k.buf, 0)
-		if err != nil && err != io.EOF {
+		n := readStart(k.listFD, k.buf)
+		if n < 0 {
 			return nil
 		}
 		if n < len(k.buf) {

@@ -29,3 +29,8 @@ func sweep(string) error { return errors.New("executor: a sweep needs Linux") }
 
 // isMainThread does not matter where nothing is adopted.
 func isMainThread() bool { return false }
+
+// pollers are not needed.
+type pollers struct{}
+
+func (ps *pollers) close() {}

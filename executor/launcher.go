@@ -17,8 +17,8 @@ import (
 // needs only one. The zero value is ready. It is safe for concurrent use and must
 // not be copied.
 //
-// All children are started on one thread, which lives until Close, because the
-// system ends a child with the thread that started it, where it can.
+// Without a Watcher all children are started on one thread, which lives until Close,
+// because the system ends a child with the thread that started it, where it can.
 //
 // What leaves its group, by setsid or a daemon's way, is ended only with Subreaper.
 type Launcher struct {
@@ -39,10 +39,13 @@ type Launcher struct {
 	closed   bool
 	starts   chan func() // to the thread; nil: there is none yet
 	null     *os.File    // what streams that are nobody's go to
+	nullFD   int
 	children sync.WaitGroup
 	thread   sync.WaitGroup
 	buffers  sync.Pool // of *[]byte, for output
 	token    token
+	pollers  pollers
+	spawner  spawner
 	kin      *kin // nil: there is no subreaper
 	watcher  *watcher
 }
@@ -89,23 +92,23 @@ func (l *Launcher) Run(ctx context.Context, c *Child) (Exit, error) {
 		c.OnStart(p.pid)
 	}
 	s.begin()
-	return p.finish(ctx, c, s)
+	return p.finish(ctx, c, l, s)
 }
 
 // enter counts one child in and returns what is needed to start it.
-func (l *Launcher) enter() (chan<- func(), *os.File, error) {
+func (l *Launcher) enter() (starts chan<- func(), null int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, nil, errLauncherClosed
+		return nil, -1, errLauncherClosed
 	}
 	if l.starts == nil {
 		if err := l.open(); err != nil {
-			return nil, nil, err
+			return nil, -1, err
 		}
 	}
 	l.children.Add(1)
-	return l.starts, l.null, nil
+	return l.starts, l.nullFD, nil
 }
 
 // open makes what the launcher needs from its first child on. It is called with the
@@ -116,7 +119,7 @@ func (l *Launcher) open() error {
 		if err != nil {
 			return fmt.Errorf("executor: %w", err)
 		}
-		l.null = null
+		l.null, l.nullFD = null, int(null.Fd())
 		l.buffers.New = func() any { return new(make([]byte, 32<<10)) }
 		l.token.base = newBase(rand.Text())
 	}
@@ -136,7 +139,7 @@ func (l *Launcher) open() error {
 	})
 	if hasSubreapers && len(l.Watcher) > 0 {
 		var err error
-		if l.watcher, err = watch(starts, l.Watcher, l.token.base, l.null); err != nil {
+		if l.watcher, err = watch(starts, l.Watcher, l.token.base, l.null, &l.spawner); err != nil {
 			close(starts)
 			return err
 		}
@@ -158,6 +161,8 @@ func (l *Launcher) Close() error {
 		if l.starts != nil {
 			close(l.starts)
 		}
+		l.pollers.close()
+		l.spawner.close()
 		l.kin.close()
 		if l.null != nil {
 			l.null.Close()
@@ -181,8 +186,19 @@ func onThread(work func()) {
 	work()
 }
 
-// start starts the process on the launcher's thread.
-func (l *Launcher) start(c *Child, starts chan<- func(), files [3]*os.File) (*process, error) {
+// unlessMain calls work on this thread, which the goroutine keeps meanwhile, unless
+// that is the main one.
+func unlessMain(work func() error) (done bool, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if isMainThread() {
+		return false, nil
+	}
+	return true, work()
+}
+
+// start starts the process: on the launcher's thread unless any will do.
+func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process, error) {
 	env := c.Env
 	if env == nil {
 		env = os.Environ()
@@ -198,17 +214,22 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]*os.File) (*pr
 	}
 	argv := append([]string{c.Path}, c.Args...)
 	var fds [3]uintptr
-	for i, f := range files {
-		fds[i] = f.Fd()
+	for i, fd := range files {
+		fds[i] = uintptr(fd)
 	}
 	attr := &syscall.ProcAttr{Dir: c.Dir, Env: withToken(env, p.family.token), Files: fds[:]}
-	done := make(chan struct{})
-	starts <- func() {
-		defer close(done)
-		err = p.fork(path, argv, attr, c.Limits)
+	here := false
+	if l.spawner.anywhere() {
+		here, err = unlessMain(func() error { return p.fork(&l.spawner, path, argv, attr, c.Limits) })
 	}
-	<-done
-	runtime.KeepAlive(files)
+	if !here {
+		done := make(chan struct{})
+		starts <- func() {
+			defer close(done)
+			err = p.fork(&l.spawner, path, argv, attr, c.Limits)
+		}
+		<-done
+	}
 	if err != nil {
 		if !p.shared {
 			l.kin.remove(p.family)

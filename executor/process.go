@@ -5,7 +5,6 @@ package executor
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -14,7 +13,8 @@ import (
 // process is a running child, the leader of a session and so of a group.
 type process struct {
 	pid    int
-	pidfd  *os.File // readable once the process has ended; nil: not to be had
+	pidfd  int // readable once the process has ended; -1: not to be had
+	listed int // where the roll has it
 	family *Family
 	shared bool // the family has others: what the process leaves is theirs as well
 
@@ -45,17 +45,17 @@ func (p *process) stopping() {
 }
 
 // finish waits until the process, what it left and its streams have ended.
-func (p *process) finish(ctx context.Context, c *Child, s *streams) (Exit, error) {
+func (p *process) finish(ctx context.Context, c *Child, l *Launcher, s *streams) (Exit, error) {
 	grace := c.grace()
 	spare := context.AfterFunc(ctx, func() { p.stop(grace) })
 	if c.Kill != nil {
 		defer context.AfterFunc(c.Kill, p.stopNow)()
 	}
-	exit, err := p.collect(grace)
-	p.settle()
+	exit, err := p.collect(l, s, grace)
+	p.settle(&l.spawner)
 	spare()
-	if p.pidfd != nil {
-		p.pidfd.Close()
+	if p.pidfd >= 0 {
+		closeFD(p.pidfd)
 	}
 	streamErr := s.finish(grace)
 	p.ending.Lock()
@@ -89,7 +89,7 @@ func (p *process) leaderEnded(grace time.Duration) {
 
 // settle waits, after the process has been collected, until what it left has ended,
 // or leaves it to the family.
-func (p *process) settle() {
+func (p *process) settle(how *spawner) {
 	switch {
 	case !p.shared:
 		if p.told() {
@@ -100,23 +100,18 @@ func (p *process) settle() {
 		p.clear()
 	default:
 		p.leave()
-		p.family.keepGroup(p.pid)
+		p.family.keep(p.pid, p.listed)
+		return
 	}
+	how.strike(p.listed)
 }
 
 // reap collects the process, which has ended.
 func (p *process) reap() (Exit, error) {
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
-	for {
-		_, err := syscall.Wait4(p.pid, &status, 0, &usage)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return Exit{PID: p.pid}, err
-		}
-		break
+	if err := wait4(p.pid, &status, &usage); err != nil {
+		return Exit{PID: p.pid}, err
 	}
 	exit := Exit{
 		PID: p.pid, Code: status.ExitStatus(), MaxRSS: maxRSS(&usage),

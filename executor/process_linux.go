@@ -12,10 +12,31 @@ import (
 )
 
 // fork starts a process as the leader of a new session, and so of a new group: it
-// has no terminal that it could wait for in vain. It ends if this thread does. It is called on the launcher's thread.
-func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+// has no terminal that it could wait for in vain. Unless a watcher sees to it, it ends
+// if this thread does. It is called with its goroutine locked to a thread that is not
+// the main one.
+func (p *process) fork(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+	began := boottime()
+	if err := p.forkUnlisted(how, path, argv, attr, limits); err != nil {
+		return err
+	}
+	p.listed = how.roll.enter(p.pid, began)
+	return nil
+}
+
+func (p *process) forkUnlisted(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+	if limits == (Rlimits{}) {
+		pid, pidfd, ok, err := spawnProcess(path, argv, attr, how.openFiles)
+		if ok {
+			p.pid, p.pidfd = pid, pidfd
+			return err
+		}
+	}
 	pidfd := -1
-	attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	if how.roll == nil {
+		attr.Sys.Pdeathsig = syscall.SIGKILL
+	}
 	// A limited process stops before its first instruction (as a debugger has
 	// it), so that it can't run, or start others, without its limits.
 	attr.Sys.Ptrace = limits != Rlimits{}
@@ -23,32 +44,59 @@ func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limit
 	if err != nil {
 		return err
 	}
-	p.pid, p.pidfd = pid, pollable(pidfd)
+	p.pid, p.pidfd = pid, pidfd
 	if !attr.Sys.Ptrace {
 		return nil
 	}
 	if err := limits.release(pid); err != nil {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		_, _ = p.reap()
-		if p.pidfd != nil {
-			p.pidfd.Close()
+		if pidfd >= 0 {
+			closeFD(pidfd)
 		}
 		return fmt.Errorf("limits: %w", err)
 	}
 	return nil
 }
 
-// pollable wraps a pidfd so that waiting for it blocks no thread. It returns nil
-// if the system has none.
-func pollable(pidfd int) *os.File {
-	if pidfd < 0 {
+// spawner is what a launcher knows of how its programs are started.
+type spawner struct {
+	roll      *roll        // nil: there is no watcher to read it
+	openFiles *unix.Rlimit // RLIMIT_NOFILE, which Go raises for itself alone; nil: not known
+}
+
+// openRoll makes the roll. It returns nil where the system has no such memory.
+func (s *spawner) openRoll(base string) *os.File {
+	r, err := newRoll(base)
+	if err != nil {
 		return nil
 	}
-	if err := unblock(pidfd); err != nil {
-		unix.Close(pidfd)
-		return nil
+	s.roll = r
+	return r.file
+}
+
+// learn looks at a process that was started by package syscall and has not changed
+// its limits.
+func (s *spawner) learn(pid int) {
+	var limit unix.Rlimit
+	if unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit) == nil {
+		s.openFiles = &limit
 	}
-	return os.NewFile(uintptr(pidfd), "pidfd")
+}
+
+// anywhere reports whether programs need not be started on a thread that stays.
+func (s *spawner) anywhere() bool { return s.roll != nil }
+
+// strike tells that a process, and what it left, is no more.
+func (s *spawner) strike(entries ...int) {
+	for _, at := range entries {
+		s.roll.strike(at)
+	}
+}
+
+func (s *spawner) close() {
+	s.roll.close()
+	s.roll = nil
 }
 
 // release limits a process that has stopped at its start, and lets it go.
@@ -83,8 +131,8 @@ func (r Rlimits) release(pid int) error {
 
 // collect waits for the process, tells what it left behind to end, and reaps it.
 // In this order: until it is reaped its number can't be another group's.
-func (p *process) collect(grace time.Duration) (Exit, error) {
-	err := p.await()
+func (p *process) collect(l *Launcher, s *streams, grace time.Duration) (Exit, error) {
+	err := p.await(l, s)
 	p.leaderEnded(grace)
 	if err != nil {
 		return Exit{PID: p.pid}, err
@@ -93,34 +141,24 @@ func (p *process) collect(grace time.Duration) (Exit, error) {
 }
 
 // await blocks until the process has ended, and leaves it to be collected.
-func (p *process) await() error {
-	if p.pidfd != nil {
-		raw, err := p.pidfd.SyscallConn()
-		if err == nil {
-			var failure error
-			err = raw.Read(func(uintptr) bool {
-				var ended bool
-				ended, failure = hasEnded(p.pid, unix.WNOHANG)
-				return ended || failure != nil
-			})
+func (p *process) await(l *Launcher, s *streams) error {
+	if p.pidfd >= 0 {
+		if poller := l.pollers.get(); poller != nil {
+			err := poller.await(p.pidfd, s)
 			if err == nil {
-				return failure
+				l.pollers.put(poller)
+				return nil
 			}
+			poller.file.Close()
 		}
 	}
 	// No pidfd, or one that can't be polled: this costs a thread.
-	_, err := hasEnded(p.pid, 0)
-	return err
-}
-
-func hasEnded(pid, flags int) (bool, error) {
+	s.follow()
 	for {
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|flags, nil)
-		if err == unix.EINTR {
-			continue
+		err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err
 		}
-		return err == nil && info.Signo != 0, err
 	}
 }
 

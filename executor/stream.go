@@ -14,15 +14,15 @@ import (
 
 // streams connects a child with its readers and writers.
 type streams struct {
-	child  [3]*os.File // what the child gets
-	shared *os.File    // of those, what is not ours to close
+	child  [3]int // the descriptors that the child gets
+	shared int    // of those, what is not ours to close
 	in     *input
 	outs   []*output
 }
 
 // openStreams opens what the child needs.
-func openStreams(c *Child, null *os.File, buffers *sync.Pool) (*streams, error) {
-	s := &streams{shared: null}
+func openStreams(c *Child, null int, buffers *sync.Pool) (*streams, error) {
+	s := &streams{child: [3]int{null, null, null}, shared: null}
 	if err := s.open(c, buffers); err != nil {
 		s.closeChild()
 		s.abandon()
@@ -56,18 +56,19 @@ func same(a, b io.Writer) bool {
 func (s *streams) openIn(r io.Reader) error {
 	switch r := r.(type) {
 	case nil:
-		s.child[0] = s.shared
 		return nil
 	case *os.File:
-		var err error
-		s.child[0], err = duplicate(r)
+		fd, err := duplicate(r)
+		if err == nil {
+			s.child[0] = fd
+		}
 		return err
 	}
 	read, write, err := pipe()
 	if err != nil {
 		return err
 	}
-	s.child[0] = os.NewFile(uintptr(read), "stdin")
+	s.child[0] = read
 	w, err := ours(write, "stdin")
 	if err != nil {
 		return err
@@ -76,49 +77,43 @@ func (s *streams) openIn(r io.Reader) error {
 	return nil
 }
 
-func (s *streams) openOut(name string, w io.Writer, buffers *sync.Pool) (*os.File, error) {
+func (s *streams) openOut(name string, w io.Writer, buffers *sync.Pool) (int, error) {
 	switch w := w.(type) {
 	case nil:
 		return s.shared, nil
 	case *os.File:
-		return duplicate(w)
+		fd, err := duplicate(w)
+		if err != nil {
+			return s.shared, err
+		}
+		return fd, nil
 	}
 	read, write, err := pipe()
 	if err != nil {
-		return nil, err
+		return s.shared, err
 	}
-	theirs := os.NewFile(uintptr(write), name)
-	r, err := ours(read, name)
-	if err != nil {
-		theirs.Close()
-		return nil, err
-	}
-	s.outs = append(s.outs, &output{name: name, from: r, to: w, buffers: buffers, done: make(chan struct{})})
-	return theirs, nil
+	s.outs = append(s.outs, &output{name: name, fd: read, to: w, buffers: buffers})
+	return write, nil
 }
 
 // duplicate returns f under another descriptor, so that f may be closed meanwhile
 // and its mode stays as it is.
-func duplicate(f *os.File) (*os.File, error) {
+func duplicate(f *os.File) (fd int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	fd := -1
 	if controlErr := raw.Control(func(old uintptr) { fd, err = dup(int(old)) }); controlErr != nil {
-		return nil, controlErr
+		return -1, controlErr
 	}
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
+	return fd, err
 }
 
 // ours makes our end of a pipe one that blocks no thread. The other end is a
 // description of its own and stays as programs expect it.
 func ours(fd int, name string) (*os.File, error) {
 	if err := unblock(fd); err != nil {
-		syscall.Close(fd)
+		closeFD(fd)
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
@@ -126,9 +121,9 @@ func ours(fd int, name string) (*os.File, error) {
 
 // closeChild closes the child's ends, which the child has by now.
 func (s *streams) closeChild() {
-	for i, f := range s.child {
-		if f != nil && f != s.shared && (i == 0 || f != s.child[i-1]) {
-			f.Close()
+	for i, fd := range s.child {
+		if fd != s.shared && (i == 0 || fd != s.child[i-1]) {
+			closeFD(fd)
 		}
 	}
 }
@@ -139,17 +134,23 @@ func (s *streams) abandon() {
 		s.in.to.Close()
 	}
 	for _, o := range s.outs {
-		o.from.Close()
+		o.close()
 	}
 }
 
-// begin starts the copying.
+// begin starts the copying of what the child reads.
 func (s *streams) begin() {
 	if s.in != nil {
 		go s.in.copy()
 	}
+}
+
+// follow starts the copying of all output that is not copied yet and may still come.
+func (s *streams) follow() {
 	for _, o := range s.outs {
-		go o.copy()
+		if o.done == nil && !o.closed {
+			o.follow(nil)
+		}
 	}
 }
 
@@ -200,18 +201,48 @@ func (in *input) finish(grace time.Duration) error {
 	}
 }
 
-// output copies what the child writes to a writer.
+// output copies what the child writes to a writer. Most of what a child may write
+// to stays silent, and then costs no goroutine.
 type output struct {
 	name    string
-	from    *os.File
+	fd      int
+	from    *os.File // the same as fd; nil as long as nothing is copied from it
 	to      io.Writer
 	buffers *sync.Pool
-	done    chan struct{}
+	closed  bool
+	done    chan struct{} // nil: nobody has started to copy
 	err     error
 }
 
-func (o *output) copy() {
+// follow starts to copy: first what has been read already, in a buffer of the pool
+// (nil: nothing), then what comes.
+func (o *output) follow(first *[]byte) {
+	o.done = make(chan struct{})
+	from, err := ours(o.fd, o.name)
+	if err != nil {
+		o.err = &StreamError{Stream: o.name, Err: err}
+		o.closed = true
+	}
+	o.from = from
+	go o.copy(first)
+}
+
+// last starts to pass on the last of the output, which is in a buffer of the pool.
+func (o *output) last(data *[]byte) {
+	o.done = make(chan struct{})
+	o.close()
+	go o.copy(data)
+}
+
+func (o *output) copy(first *[]byte) {
 	defer close(o.done)
+	if first != nil {
+		o.write(*first)
+		o.buffers.Put(full(first))
+	}
+	if o.closed {
+		return
+	}
 	buf := o.buffers.Get().(*[]byte)
 	defer o.buffers.Put(buf)
 	for {
@@ -224,6 +255,12 @@ func (o *output) copy() {
 			return
 		}
 	}
+}
+
+// full makes a buffer as long as it was before it was filled.
+func full(buf *[]byte) *[]byte {
+	*buf = (*buf)[:cap(*buf)]
+	return buf
 }
 
 // write passes data on. After an error it only takes it from the child, which
@@ -261,12 +298,28 @@ func (o *output) drain(buf []byte) {
 
 // finish takes what is left and closes the pipe.
 func (o *output) finish() error {
-	select {
-	case <-o.done:
-	default:
-		_ = o.from.SetReadDeadline(time.Unix(1, 0)) // ends a Read, not a Write
-		<-o.done
+	if o.done != nil {
+		select {
+		case <-o.done:
+		default:
+			if !o.closed {
+				_ = o.from.SetReadDeadline(time.Unix(1, 0)) // ends a Read, not a Write
+			}
+			<-o.done
+		}
 	}
-	o.from.Close()
+	o.close()
 	return o.err
+}
+
+// close closes our end of the pipe.
+func (o *output) close() {
+	switch {
+	case o.closed:
+	case o.from != nil:
+		o.from.Close()
+	default:
+		closeFD(o.fd)
+	}
+	o.closed = true
 }

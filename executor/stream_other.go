@@ -30,3 +30,5 @@ func dup(fd int) (int, error) {
 func pipeSize(*os.File) int { return 64 << 10 }
 
 func unblock(fd int) error { return syscall.SetNonblock(fd, true) }
+
+func closeFD(fd int) { _ = syscall.Close(fd) }

@@ -3,6 +3,7 @@ package executor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -10,12 +11,20 @@ import (
 	"time"
 )
 
-// sweep looks for processes by their token only: what they were children of is
-// gone.
+// rollFD is where a watcher has the roll.
+const rollFD = 4
+
+// sweep looks for processes by their token, and by their session if the roll has it:
+// what they were children of is gone.
 func sweep(base string) error {
+	var sessions map[int]bool
+	if roll := os.NewFile(rollFD, "roll"); roll != nil {
+		sessions, _ = sessionsOf(roll, base) // there is none where a person calls it
+		roll.Close()
+	}
 	clean := 0
 	for range mostSweeps {
-		found, err := sweepOnce(base)
+		found, err := sweepOnce(base, sessions)
 		switch {
 		case err != nil:
 			return err
@@ -38,7 +47,10 @@ const (
 	mostSweeps   = 6000
 )
 
-func sweepOnce(base string) (found int, err error) {
+// sweepOnce ends what it finds, and forgets the sessions that nobody is in any more.
+func sweepOnce(base string, sessions map[int]bool) (found int, err error) {
+	seen := make(map[int]bool)
+	defer maps.DeleteFunc(sessions, func(pid int, _ bool) bool { return !seen[pid] })
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, fmt.Errorf("executor: sweep: %w", err)
@@ -52,7 +64,13 @@ func sweepOnce(base string) (found int, err error) {
 		if !ok || p.ended {
 			continue
 		}
-		if token, _ := tokenOf(pid); strings.HasPrefix(token, base+".") && sendTo(pid, p, syscall.SIGKILL) == nil {
+		ours := sessions[p.session]
+		if !ours {
+			token, _ := tokenOf(pid)
+			ours = strings.HasPrefix(token, base+".")
+		}
+		if ours && sendTo(pid, p, syscall.SIGKILL) == nil {
+			seen[p.session] = true
 			found++
 		}
 	}

@@ -23,7 +23,7 @@ type watcher struct {
 // has something to do. The shell has a session of its own and ignores what a
 // terminal or a supervisor sends to all. The program is handed over as a file, since
 // its name may be another's by then.
-func watch(starts chan<- func(), args []string, base string, null *os.File) (*watcher, error) {
+func watch(starts chan<- func(), args []string, base string, null *os.File, how *spawner) (*watcher, error) {
 	const wait = `trap "" HUP INT QUIT TERM; read -r _ || exec /proc/self/fd/3 "$@"`
 	program, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -38,14 +38,19 @@ func watch(starts chan<- func(), args []string, base string, null *os.File) (*wa
 	cmd := exec.Command("/bin/sh", append([]string{"-c", wait, "flow-watcher"}, append(args[:len(args):len(args)], base)...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, null, null
 	cmd.ExtraFiles, cmd.Dir = []*os.File{program}, "/"
+	if roll := how.openRoll(base); roll != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, roll)
+	}
 	cmd.Env = withToken(os.Environ(), "")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	done := make(chan error, 1)
 	starts <- func() { done <- cmd.Start() }
 	if err := <-done; err != nil {
 		write.Close()
+		how.close()
 		return nil, fmt.Errorf("executor: watcher: %w", err)
 	}
+	how.learn(cmd.Process.Pid)
 	return &watcher{pipe: write, wait: cmd.Wait}, nil
 }
 

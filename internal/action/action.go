@@ -37,6 +37,7 @@ type Attempt struct {
 type Run struct {
 	ID      string
 	Dir     string   // absolute: the run's folder, for the files of attempts; its folder `work` is $FLOW_DIR
+	Base    string   // absolute: the workflow's folder
 	Environ []string // what commands inherit: each name once (see Environ)
 	Start   Starter
 	Kill    context.Context // ends when whatever runs is to be killed at once

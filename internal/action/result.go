@@ -114,6 +114,9 @@ func (a *Attempt) resultFrom(dir string) ([]byte, error) {
 // readResultFile reads $FLOW_RESULT, if the command wrote it: JSON if all of it
 // is, else text.
 func readResultFile(path string) (v any, ok bool, err error) {
+	if absent(path) {
+		return nil, false, nil
+	}
 	text, err := ReadBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil

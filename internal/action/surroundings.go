@@ -146,19 +146,18 @@ func tooLarge(what string, size int) error {
 
 // folder is where the command runs.
 func (a *Attempt) folder() (string, error) {
-	dir := a.Scope.Workflow.Dir
-	if a.Task.Dir != nil {
-		v, err := a.Task.Dir.Eval(a.Scope)
-		if err != nil {
-			return "", err
-		}
-		if d := dag.Text(v); filepath.IsAbs(d) {
-			dir = d
-		} else {
-			dir = filepath.Join(dir, d)
-		}
+	if a.Task.Dir == nil {
+		return a.Run.Base, nil
 	}
-	return filepath.Abs(dir)
+	v, err := a.Task.Dir.Eval(a.Scope)
+	if err != nil {
+		return "", err
+	}
+	if d := dag.Text(v); filepath.IsAbs(d) {
+		return filepath.Clean(d), nil
+	} else {
+		return filepath.Join(a.Run.Base, d), nil
+	}
 }
 
 // own are the variables of flow itself.

@@ -3,22 +3,26 @@ package cli
 import (
 	"io"
 	"sync"
+	"time"
 )
 
 // lines writes lines at once, but never lets the run wait for whoever reads them:
-// those that come while a write goes on are the next write.
+// those that come while a write goes on, or soon after one, are the next write.
 type lines struct {
-	mu   sync.Mutex
-	text []byte // not written yet
-	some sync.Cond
-	over bool
-	done chan struct{}
+	mu    sync.Mutex
+	text  []byte        // not written yet
+	some  chan struct{} // full: there is text
+	over  chan struct{}
+	ended sync.WaitGroup
 }
 
+// together is for how long after a write lines are gathered: nobody sees the
+// difference, and short tasks come by the thousand.
+const together = 20 * time.Millisecond
+
 func newLines(w io.Writer) *lines {
-	l := &lines{done: make(chan struct{})}
-	l.some.L = &l.mu
-	go l.write(w)
+	l := &lines{some: make(chan struct{}, 1), over: make(chan struct{})}
+	l.ended.Go(func() { l.write(w) })
 	return l
 }
 
@@ -26,33 +30,40 @@ func (l *lines) put(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(append(l.text, line...), '\n')
-	l.some.Signal()
-}
-
-func (l *lines) write(w io.Writer) {
-	defer close(l.done)
-	var spare []byte
-	for {
-		l.mu.Lock()
-		for len(l.text) == 0 && !l.over {
-			l.some.Wait()
-		}
-		text := l.text
-		l.text = spare[:0]
-		l.mu.Unlock()
-		if len(text) == 0 {
-			return
-		}
-		_, _ = w.Write(text) // nobody reads: the run goes on
-		spare = text
+	select {
+	case l.some <- struct{}{}:
+	default:
 	}
 }
 
-// close returns when everything has been written.
+func (l *lines) write(w io.Writer) {
+	pause := time.NewTimer(together)
+	defer pause.Stop()
+	var spare []byte
+	for over := false; !over; {
+		select {
+		case <-l.some:
+		case <-l.over:
+			over = true
+		}
+		l.mu.Lock()
+		text := l.text
+		l.text = spare[:0]
+		l.mu.Unlock()
+		if len(text) > 0 {
+			_, _ = w.Write(text) // nobody reads: the run goes on
+		}
+		spare = text
+		pause.Reset(together)
+		select {
+		case <-pause.C:
+		case <-l.over:
+		}
+	}
+}
+
+// close returns when everything has been written. Nothing is put after.
 func (l *lines) close() {
-	l.mu.Lock()
-	l.over = true
-	l.some.Signal()
-	l.mu.Unlock()
-	<-l.done
+	close(l.over)
+	l.ended.Wait()
 }
