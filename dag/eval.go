@@ -206,12 +206,10 @@ func (f *frame) charge(n int) error {
 	if f.spent += n; f.spent > maxWork || n < 0 {
 		return errWork
 	}
-	select {
-	case <-f.scope.Done:
+	if ctx := f.scope.Context; ctx != nil && ctx.Err() != nil {
 		return errStopped
-	default:
-		return nil
 	}
+	return nil
 }
 
 // load is the value of a variable; tasks are the expression's, by slot.

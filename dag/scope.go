@@ -1,6 +1,9 @@
 package dag
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // Scope is everything that an expression can name, at one moment of one run.
 // Evaluating reads it and changes nothing in it, so several goroutines may
@@ -37,9 +40,9 @@ type Scope struct {
 	Inputs map[string]any
 	Env    map[string]any
 
-	// Done, if not nil, ends the evaluation with an error when it is closed, soon
+	// Context, if not nil, ends the evaluation with an error when it ends, soon
 	// rather than at once.
-	Done <-chan struct{}
+	Context context.Context
 
 	// Host gives what lies outside the run's state. Nil in the machine: an
 	// expression that needs it fails with ErrNeedsHost then.

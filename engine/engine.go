@@ -187,17 +187,19 @@ func (e *Engine) dispatch(r *Run, released []run.Ticket, ready []run.Command) ([
 			return nil, err
 		}
 	}
-	var mine []run.Ticket
+	mine := r.mine[:0]
 	for {
 		t, ok := e.disp.Next()
 		if !ok {
+			r.mine = mine
 			return mine, nil
 		}
 		if t.Run == r.queue {
 			mine = append(mine, t)
 			continue
 		}
-		e.runs[t.Run].in.put(message{ticket: &t, granted: true})
+		other := t // t itself stays where it is, without an allocation
+		e.runs[t.Run].in.put(message{ticket: &other, granted: true})
 	}
 }
 

@@ -68,6 +68,7 @@ type Run struct {
 	actions  []action.Action  // by task
 	ready    []run.Command    // to be queued at the end of the batch
 	released []run.Ticket     // to be given back at the end of the batch
+	mine     []run.Ticket     // filled anew by each dispatch
 	working  map[place]*working
 
 	evaluating evaluator

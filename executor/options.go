@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -196,7 +197,7 @@ type taskOptions struct {
 func newTaskOptions(opts []TaskOption) taskOptions {
 	o := new(taskOptions)
 	for _, opt := range opts {
-		err := fmt.Errorf("nil option")
+		err := errNilOption
 		if opt != nil {
 			err = opt.applyTask(o)
 		}
@@ -206,6 +207,8 @@ func newTaskOptions(opts []TaskOption) taskOptions {
 	}
 	return *o
 }
+
+var errNilOption = errors.New("nil option")
 
 type taskOption func(*taskOptions) error
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -91,6 +92,9 @@ type view interface {
 	close(*engine.Summary) error
 }
 
+// manyTasks is where it is worth some milliseconds to begin a run with little in memory.
+const manyTasks = 2_000
+
 func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	options, err := f.options()
 	if err != nil {
@@ -102,6 +106,9 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	}
 	if err := supported(std, plan.Workflow); err != nil {
 		return err
+	}
+	if len(plan.Workflow.Tasks) >= manyTasks {
+		runtime.GC() // what loading leaves is room for the run, which touches no new memory then
 	}
 	signals := newSignals()
 	defer signals.stop()

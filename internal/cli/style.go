@@ -99,7 +99,32 @@ func fit(text string, width int) string {
 }
 
 // pad fills text up to a width in columns.
-func pad(text string, width int) string { return runewidth.FillRight(text, width) }
+func pad(text string, width int) string {
+	used := len(text)
+	if !plain(text) {
+		used = runewidth.StringWidth(text)
+	}
+	return text + blanks(width-used)
+}
+
+// plain reports whether each byte of text is one column, as almost always.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// blanks returns n of them, none for less than 1.
+func blanks(n int) string {
+	const some = "                                "
+	if n <= len(some) {
+		return some[:max(n, 0)]
+	}
+	return strings.Repeat(" ", n)
+}
 
 // oneLine makes text that comes from a task safe to show: on one line, and
 // without control characters that a terminal would obey.

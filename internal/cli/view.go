@@ -185,7 +185,7 @@ func (v *endings) row(status, name, span, text string, s style, signs bool) stri
 	if signs {
 		head, used = "  "+s.status(status, mark(status)), 3
 	}
-	columns := fmt.Sprintf(" %s %7s", pad(name, 24), span)
+	columns := " " + pad(name, 24) + " " + blanks(7-len(span)) + span
 	if text == "" {
 		return head + strings.TrimRight(columns, " ")
 	}
