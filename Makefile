@@ -10,8 +10,8 @@ PACKAGES    := ./...
 
 all: build
 
-build: ## bin/flow
-	$(GO) build -o bin/flow ./cmd/flow
+build: ## bin/flow, static: it runs on any Linux, and starts sooner
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/flow ./cmd/flow
 
 run: ## the main example
 	$(GO) run ./cmd/flow run examples/workflows/weather.yaml

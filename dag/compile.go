@@ -235,6 +235,12 @@ func (c *compiler) entries(n *node, p place, task *Task) *Value {
 
 // template compiles a text with expressions in it.
 func (c *compiler) template(t text, ps []piece, p place, task *Task) *Value {
+	if len(ps) == 1 && ps[0].kind == exprPiece {
+		if e := c.compile(t.cut(ps[0].inner), p, task); e != nil {
+			return &Value{kind: exprKind, src: t.s, expr: e}
+		}
+		return &Value{lit: t.s, src: t.s}
+	}
 	v := &Value{kind: textKind, src: t.s}
 	bad := false
 	for _, x := range ps {
@@ -252,9 +258,6 @@ func (c *compiler) template(t text, ps []piece, p place, task *Task) *Value {
 	}
 	if bad {
 		return &Value{lit: t.s, src: t.s}
-	}
-	if len(v.parts) == 1 && v.parts[0].expr != nil {
-		return &Value{kind: exprKind, src: t.s, expr: v.parts[0].expr}
 	}
 	return v.fold()
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -115,7 +114,7 @@ func (c *compiler) script(t text, p place, shell []string, task *Task) *Script {
 	known := c.shells.texts[key]
 	if known == nil {
 		var ok bool
-		if known, ok = c.shellText(t, d, lang); ok {
+		if known, ok = c.shellText(t, d, lang); ok && len(c.shells.texts) < maxShared {
 			c.shells.texts[key] = known
 		}
 	}
@@ -161,6 +160,10 @@ type shellKey struct {
 	lang syntax.LangVariant
 	text string // of a draft
 }
+
+// maxShared is how many texts are looked up again: a file with more scripts has
+// mostly such as stand in it once.
+const maxShared = 10_000
 
 // shellText is what scripts of one draft have in common.
 type shellText struct {
@@ -233,7 +236,7 @@ func (c *compiler) shellText(t text, d *shellDraft, lang syntax.LangVariant) (kn
 }
 
 // dotted is a name with a field in a shell's expansion, which has none.
-var dotted = regexp.MustCompile(`\$\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*\}`)
+var dotted = lazily(`\$\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*\}`)
 
 // shellError reports that a script does not parse.
 func (c *compiler) shellError(t text, d *shellDraft, err error, lang syntax.LangVariant) {
@@ -253,7 +256,7 @@ func (c *compiler) shellError(t text, d *shellDraft, err error, lang syntax.Lang
 			at, msg = h.from, "a value can't be the name of a function"
 		}
 	}
-	for _, m := range dotted.FindAllStringSubmatchIndex(t.s, -1) {
+	for _, m := range dotted().FindAllStringSubmatchIndex(t.s, -1) {
 		if m[0] <= at && at <= m[1] {
 			at, msg = m[0], msg+fmt.Sprintf("; did you mean ${{ %s }}?", t.s[m[2]:m[3]])
 			break

@@ -2,7 +2,6 @@ package dag
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -79,7 +78,7 @@ func (n *needs) builtinNeeds(name string, args []*syntax.Word) string {
 		if option != "" {
 			return "printf " + option
 		}
-		if format := first(args); odd.MatchString(plainFormats.ReplaceAllString(format, "")) {
+		if format := first(args); odd().MatchString(plainFormats().ReplaceAllString(format, "")) {
 			return "printf with such a format"
 		}
 		return printfNeeds(args)
@@ -110,8 +109,8 @@ func (n *needs) builtinNeeds(name string, args []*syntax.Word) string {
 // The conversions that the shell inside flow knows, and what is left of a format
 // that has others.
 var (
-	plainFormats = regexp.MustCompile(`%[-+ ]?[0-9]*[sbdiuoxc]|%%`)
-	odd          = regexp.MustCompile(`%`)
+	plainFormats = lazily(`%[-+ ]?[0-9]*[sbdiuoxc]|%%`)
+	odd          = lazily(`%`)
 )
 
 func (n *needs) evalNeeds(args []*syntax.Word) string {

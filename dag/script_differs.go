@@ -1,7 +1,6 @@
 package dag
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,14 +14,14 @@ import (
 func arithmeticNeeds(x *syntax.BinaryArithm) string {
 	switch x.Op {
 	case syntax.Quo, syntax.Rem, syntax.QuoAssgn, syntax.RemAssgn:
-		if w, ok := x.Y.(*syntax.Word); !ok || !nonZero.MatchString(w.Lit()) {
+		if w, ok := x.Y.(*syntax.Word); !ok || !nonZero().MatchString(w.Lit()) {
 			return "a division by what may be 0"
 		}
 	}
 	return ""
 }
 
-var nonZero = regexp.MustCompile(`^[1-9][0-9]*$`)
+var nonZero = lazily(`^[1-9][0-9]*$`)
 
 // quotedNeeds looks for "a$@": the arguments and a text in one pair of quotes.
 func quotedNeeds(x *syntax.DblQuoted) string {
@@ -125,7 +124,7 @@ func pipelineNeeds(x *syntax.BinaryCmd) string {
 
 // printfNeeds looks at conversions of what may be no number, and at %b.
 func printfNeeds(args []*syntax.Word) string {
-	convs := conversion.FindAllString(first(args), -1)
+	convs := conversion().FindAllString(first(args), -1)
 	convs = slices.DeleteFunc(convs, func(c string) bool { return c[len(c)-1] == '%' })
 	places := len(convs)
 	for place, c := range convs {
@@ -136,7 +135,7 @@ func printfNeeds(args []*syntax.Word) string {
 		default:
 			// The format is used again for what is left of the words.
 			for k := place + 1; k < len(args); k += places {
-				if text, ok := fixedText(args[k]); !ok || !plainInteger.MatchString(text) {
+				if text, ok := fixedText(args[k]); !ok || !plainInteger().MatchString(text) {
 					return "printf %" + string(kind)
 				}
 			}
@@ -146,8 +145,8 @@ func printfNeeds(args []*syntax.Word) string {
 }
 
 var (
-	conversion   = regexp.MustCompile(`%[-+ #0]*[0-9]*(?:\.[0-9]*)?[a-zA-Z%]`)
-	plainInteger = regexp.MustCompile(`^(?:0|-?[1-9][0-9]{0,17})$`)
+	conversion   = lazily(`%[-+ #0]*[0-9]*(?:\.[0-9]*)?[a-zA-Z%]`)
+	plainInteger = lazily(`^(?:0|-?[1-9][0-9]{0,17})$`)
 )
 
 // echoNeeds looks at what shells print differently.

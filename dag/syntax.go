@@ -2,7 +2,6 @@ package dag
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,7 +14,7 @@ const (
 	mendable  = 256 << 10
 )
 
-var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+var unknownAnchor = lazily(`unknown anchor '(.*)' referenced`)
 
 // syntaxError reports what kept the YAML library from parsing text, which is
 // the file's, with lines mended before. Where the cause is a known trap it
@@ -31,7 +30,7 @@ func (s *source) syntaxError(text string, err error) (mended string, ok bool) {
 		return "", false
 	}
 	at := now.pos(consumed(text))
-	if m := unknownAnchor.FindStringSubmatch(cause); m != nil {
+	if m := unknownAnchor().FindStringSubmatch(cause); m != nil {
 		return s.mendAlias(now, at.Line, m[1])
 	}
 	line := at.Line
@@ -123,11 +122,11 @@ func (s *source) hopeless(now *source, at Pos, line int, cause string) {
 	s.errorAt(at, 1, "this is not YAML: %s; look for a missing quote, colon or bracket, or a wrong indentation, here or above", explain(cause))
 }
 
-var contextPrefix = regexp.MustCompile(`^line (\d+): `)
+var contextPrefix = lazily(`^line (\d+): `)
 
 // contextLine takes the line off the library's message.
 func contextLine(cause string) (line int, rest string) {
-	m := contextPrefix.FindStringSubmatch(cause)
+	m := contextPrefix().FindStringSubmatch(cause)
 	if m == nil {
 		return 0, cause
 	}

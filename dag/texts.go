@@ -87,12 +87,24 @@ func scalarText(n *node, src *source) text {
 	case n.Style&foldedBlock != 0:
 		head := src.pos(at).Line
 		return text{s: n.Value, at: src.aligned(n, src.offset(Pos{head + 1, 1}))}
+	case n.Style&quoted != 0 && src.verbatim(n, at+1):
+		return text{s: n.Value, at: func(i int) Pos { return src.pos(at + 1 + i) }}
 	case n.Style&quoted != 0:
 		return text{s: n.Value, at: src.aligned(n, at+1)}
 	case strings.HasPrefix(src.text[at:], n.Value):
 		return text{s: n.Value, at: func(i int) Pos { return src.pos(at + i) }}
 	}
 	return text{s: n.Value, at: src.aligned(n, at)}
+}
+
+// verbatim reports whether a quoted scalar's value stands at an offset of the file as
+// it is.
+func (s *source) verbatim(n *node, at int) bool {
+	special := "'\n"
+	if n.Style&doubleQuoted != 0 {
+		special = "\"\\\n"
+	}
+	return strings.HasPrefix(s.text[at:], n.Value) && !strings.ContainsAny(n.Value, special)
 }
 
 // literal is the way from the bytes of a literal block's value to the file: its

@@ -3,7 +3,6 @@ package dag
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -93,21 +92,21 @@ var typeWords = strings.NewReplacer(
 
 // How expr's parser shows a token, and its checker a wrong argument.
 var (
-	tokenMessage  = regexp.MustCompile(`unexpected token (\w+)(?:\((".*")\))?`)
-	wrongArgument = regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\w+)`)
-	textAndNumber = regexp.MustCompile(`\+ \(mismatched types (?:text and (?:int|number)|(?:int|number) and text)\)`)
-	wrongList     = regexp.MustCompile(`^builtin (\w+) takes only array \(got (.+)\)`)
+	tokenMessage  = lazily(`unexpected token (\w+)(?:\((".*")\))?`)
+	wrongArgument = lazily(`^cannot use (.+) as argument \(type (.+)\) to call (\w+)`)
+	textAndNumber = lazily(`\+ \(mismatched types (?:text and (?:int|number)|(?:int|number) and text)\)`)
+	wrongList     = lazily(`^builtin (\w+) takes only array \(got (.+)\)`)
 )
 
 // callBefore is a call whose arguments are still open at the end of a text.
-var callBefore = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\(([^()]*)$`)
+var callBefore = lazily(`([A-Za-z_][A-Za-z0-9_]*)\(([^()]*)$`)
 
 // explainSyntax reports the cause of two syntax errors whose place puzzles, and
 // whether it was one of them: `.field` or `#` in a call of what is no function, and
 // a map as a predicate, whose braces expr takes for those of the predicate.
 func (a *analysis) explainSyntax(l *language, at span, msg string) bool {
-	token := tokenMessage.FindStringSubmatch(msg)
-	m := callBefore.FindStringSubmatchIndex(a.t.s[:at.from])
+	token := tokenMessage().FindStringSubmatch(msg)
+	m := callBefore().FindStringSubmatchIndex(a.t.s[:at.from])
 	if token == nil || m == nil {
 		return false
 	}
@@ -125,7 +124,7 @@ func (a *analysis) explainSyntax(l *language, at span, msg string) bool {
 
 // rewordSyntax makes a message of expr's parser or checker one of ours.
 func rewordSyntax(msg string) string {
-	if m := tokenMessage.FindStringSubmatch(msg); m != nil {
+	if m := tokenMessage().FindStringSubmatch(msg); m != nil {
 		switch {
 		case m[1] == "EOF":
 			return "the expression ends too early"
@@ -135,10 +134,10 @@ func rewordSyntax(msg string) string {
 			return "unexpected " + m[2]
 		}
 	}
-	if m := wrongArgument.FindStringSubmatch(msg); m != nil {
+	if m := wrongArgument().FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("%s wants %s, and this is %s", m[3], typeWords.Replace(m[2]), typeWords.Replace(m[1]))
 	}
-	if m := wrongList.FindStringSubmatch(msg); m != nil {
+	if m := wrongList().FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("%s wants a list, and this is %s", m[1], typeWords.Replace(m[2]))
 	}
 	if msg == "unexpected end of expression" {
@@ -148,7 +147,7 @@ func rewordSyntax(msg string) string {
 		return "a number that is not one, or beyond 64 bits"
 	}
 	msg = typeWords.Replace(msg)
-	if textAndNumber.MatchString(msg) {
+	if textAndNumber().MatchString(msg) {
 		msg += "; to join them write string(…) around the number"
 	}
 	return msg
@@ -156,23 +155,23 @@ func rewordSyntax(msg string) string {
 
 // What expr says of bad values while it evaluates.
 var (
-	noField     = regexp.MustCompile(`^cannot (?:fetch|get) (.*) from (.*)$`)
-	noTypeMatch = regexp.MustCompile(`^interface conversion: .* is ([^,]+), not (\S+)$`)
-	noMapKey    = regexp.MustCompile(`value of type (\S+) (?:is )?not assignable to type string`)
+	noField     = lazily(`^cannot (?:fetch|get) (.*) from (.*)$`)
+	noTypeMatch = lazily(`^interface conversion: .* is ([^,]+), not (\S+)$`)
+	noMapKey    = lazily(`value of type (\S+) (?:is )?not assignable to type string`)
 )
 
 // reword makes an error of expr's evaluation one of ours.
 func reword(msg string) error {
-	if m := noField.FindStringSubmatch(msg); m != nil {
+	if m := noField().FindStringSubmatch(msg); m != nil {
 		if m[2] == "<nil>" {
 			return nullField(m[1])
 		}
 		return fmt.Errorf("%s has no field %s", typeWords.Replace(m[2]), m[1])
 	}
-	if m := noTypeMatch.FindStringSubmatch(msg); m != nil {
+	if m := noTypeMatch().FindStringSubmatch(msg); m != nil {
 		return fmt.Errorf("%s is wanted, and this is %s", typeWords.Replace(m[2]), typeWords.Replace(m[1]))
 	}
-	if m := noMapKey.FindStringSubmatch(msg); m != nil {
+	if m := noMapKey().FindStringSubmatch(msg); m != nil {
 		return fmt.Errorf("keys of maps are text, and this is %s", typeWords.Replace(m[1]))
 	}
 	switch {
