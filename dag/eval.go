@@ -206,7 +206,7 @@ func (f *frame) charge(n int) error {
 	if f.spent += n; f.spent > maxWork || n < 0 {
 		return errWork
 	}
-	if ctx := f.scope.Context; ctx != nil && ctx.Err() != nil {
+	if f.scope.Ended != nil && f.scope.Ended() {
 		return errStopped
 	}
 	return nil

@@ -1,9 +1,6 @@
 package dag
 
-import (
-	"context"
-	"errors"
-)
+import "errors"
 
 // Scope is everything that an expression can name, at one moment of one run.
 // Evaluating reads it and changes nothing in it, so several goroutines may
@@ -40,9 +37,9 @@ type Scope struct {
 	Inputs map[string]any
 	Env    map[string]any
 
-	// Context, if not nil, ends the evaluation with an error when it ends, soon
+	// Ended, if not nil, ends the evaluation with an error once it returns true, soon
 	// rather than at once.
-	Context context.Context
+	Ended func() bool
 
 	// Host gives what lies outside the run's state. Nil in the machine: an
 	// expression that needs it fails with ErrNeedsHost then.

@@ -28,10 +28,10 @@ func findTrap(line string) (trap, bool) {
 		return trap{from: at + 1, to: at + 2, message: "a tab can't follow a dash; use a space", mended: line[:at+1] + strings.Replace(line[at+1:], "\t", " ", 1)}, true
 	}
 	at, key, value := splitLine(line)
-	if value == "" {
+	v := stripComment(value)
+	if v == "" {
 		return trap{}, false
 	}
-	v := stripComment(value)
 	whole := func(message string) (trap, bool) {
 		fixed := quoteYAML(v)
 		if key != "" {
@@ -121,7 +121,7 @@ func splitLine(line string) (at int, key, value string) {
 
 // stripComment takes off a ` # comment` that no quote holds.
 func stripComment(v string) string {
-	if v[0] != '"' && v[0] != '\'' {
+	if v != "" && v[0] != '"' && v[0] != '\'' {
 		if i := strings.Index(v, " #"); i > 0 {
 			v = v[:i]
 		}

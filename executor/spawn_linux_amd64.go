@@ -20,7 +20,7 @@ import (
 
 // cloneArgs is struct clone_args of clone3(2), as of Linux 5.5.
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize uint64
+	flags, pidfd, _, _, exitSignal, _, _, _, _, _ uint64
 }
 
 // cloneClearSigHand is CLONE_CLEAR_SIGHAND.
@@ -29,13 +29,11 @@ const cloneClearSigHand = 1 << 32
 // spawning is what spawn is given, and what it tells.
 type spawning struct {
 	clone      cloneArgs
-	allSignals uint64
-	signals    uint64 // those that were blocked before
+	masks      [2]uint64 // of signals: all; those that were blocked before
 	path       *byte
 	argv, envv **byte
 	dir        *byte // nil: that of this process
 	files      [3]int64
-	parent     int64
 	openFiles  unix.Rlimit
 	errno      int64 // why the child failed; 0: it did not
 	pidfd      int32
@@ -53,7 +51,7 @@ func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles 
 	if noSpawn.Load() || openFiles == nil {
 		return 0, -1, false, nil
 	}
-	a := &spawning{allSignals: ^uint64(0), openFiles: *openFiles, pidfd: -1}
+	a := &spawning{masks: [2]uint64{^uint64(0)}, openFiles: *openFiles, pidfd: -1}
 	for i, fd := range attr.Files {
 		if fd < uintptr(len(a.files)) {
 			return 0, -1, false, nil // one might be overwritten before it is used

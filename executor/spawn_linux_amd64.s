@@ -25,8 +25,8 @@ TEXT ·spawn(SB), NOSPLIT|NOFRAME, $0-16
 	MOVQ a+0(FP), BX
 
 	MOVQ $SIG_SETMASK, DI
-	LEAQ spawning_allSignals(BX), SI
-	LEAQ spawning_signals(BX), DX
+	LEAQ spawning_masks(BX), SI
+	LEAQ (spawning_masks+8)(BX), DX
 	MOVQ $8, R10
 	MOVQ $SYS_rt_sigprocmask, AX
 	SYSCALL
@@ -40,7 +40,7 @@ TEXT ·spawn(SB), NOSPLIT|NOFRAME, $0-16
 	MOVQ AX, R12
 
 	MOVQ $SIG_SETMASK, DI
-	LEAQ spawning_signals(BX), SI
+	LEAQ (spawning_masks+8)(BX), SI
 	MOVQ $0, DX
 	MOVQ $8, R10
 	MOVQ $SYS_rt_sigprocmask, AX
@@ -83,7 +83,7 @@ file:
 	FAILS(failed)
 
 	MOVQ $SIG_SETMASK, DI
-	LEAQ spawning_signals(BX), SI
+	LEAQ (spawning_masks+8)(BX), SI
 	MOVQ $0, DX
 	MOVQ $8, R10
 	MOVQ $SYS_rt_sigprocmask, AX

@@ -16,7 +16,7 @@ import (
 // files), signals (Go handles most, and some are ignored here), files, folder, mask.
 func TestProgramsAreStartedAlike(t *testing.T) {
 	const tell = `exec 2>&1
-		grep -E "^(Sig|Shd|Cap|NoNewPrivs|Seccomp)" /proc/self/status
+		grep -E "^(Sig[BIC]|Cap|NoNewPrivs|Seccomp)" /proc/self/status
 		ulimit -a; ulimit -H -n; umask; pwd; ls -l /proc/self/fd | grep -c .; cat; echo $A
 		ps -o pid=,pgid=,sid=,tty= -p $$ | sed "s/$$/me/g"`
 	signal.Ignore(syscall.SIGUSR2)

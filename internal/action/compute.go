@@ -10,7 +10,7 @@ import (
 type compute struct{}
 
 func (compute) Do(ctx context.Context, a *Attempt) Outcome {
-	a.Scope.Context = ctx
+	a.Scope.Ended = func() bool { return ctx.Err() != nil }
 	v, err := a.Task.Action.(dag.Compute).Expr.Eval(a.Scope)
 	if o, over := a.interrupted(ctx, -1, ctx.Err()); over {
 		return o

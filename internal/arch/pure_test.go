@@ -20,6 +20,7 @@ var exceptions = map[string][]string{
 	"dag/parse.go":   {"os"},   // Load reads a file
 	"dag/compile.go": {"sync"}, // the memory of compiled expressions is used again
 	"dag/expr.go":    {"sync"}, // by all who evaluate at the same time
+	"dag/lazily.go":  {"sync"}, // what is made once, whoever asks first
 }
 
 // impure are packages, with all below them but harmless, that are, or wait for,
