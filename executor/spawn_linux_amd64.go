@@ -85,11 +85,11 @@ func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles 
 	runtime.KeepAlive(args)
 	runtime.KeepAlive(env)
 	switch {
-	case pid == -int(unix.EAGAIN), pid == -int(unix.ENOMEM):
-		return 0, -1, true, syscall.Errno(-pid)
-	case pid < 0:
-		noSpawn.Store(true)
+	case pid == -int(unix.ENOSYS), pid == -int(unix.EINVAL), pid == -int(unix.EPERM), pid == -int(unix.E2BIG):
+		noSpawn.Store(true) // an old system, or one that does not allow it
 		return 0, -1, false, nil
+	case pid < 0:
+		return 0, -1, true, syscall.Errno(-pid)
 	case a.errno == 0:
 		return pid, int(a.pidfd), true, nil
 	}
