@@ -21,6 +21,7 @@ const (
 	exitUsage     = 2   // an invalid file, params or usage
 	exitInternal  = 3   // flow itself went wrong
 	exitCancelled = 130 // the run was cancelled
+	exitUnread    = 141 // nobody reads the output any more: as by SIGPIPE
 )
 
 // codeError is an error with an exit code. Without Err it is silent: what there

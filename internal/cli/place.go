@@ -24,12 +24,13 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	over := make(chan struct{})
-	defer close(over)
+	over, ended := make(chan struct{}), make(chan struct{})
+	var came os.Signal
 	go func() {
+		defer close(ended)
 		select {
-		case s := <-sig.came:
-			cancel(errors.New(signalName(s)))
+		case came = <-sig.came:
+			cancel(errors.New(signalName(came)))
 		case <-over:
 		}
 	}()
@@ -43,8 +44,13 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 			fmt.Fprintf(std.err, "flow: %s: "+what+" (concurrency: %d)\n", w.Name, strings.Join(runs, ", "), c.MaxRuns)
 		},
 	})
+	close(over)
+	<-ended
 	switch {
 	case err == nil:
+		if came != nil { // just too late for the wait: it is the run's
+			sig.again(came)
+		}
 		return p, nil
 	case errors.Is(err, home.ErrTaken):
 		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: not run: %w (concurrency: on_limit: skip)", w.Name, err)}

@@ -37,6 +37,14 @@ func (s *signals) stop() {
 	signal.Stop(s.pipe)
 }
 
+// again puts a signal back that was taken from came.
+func (s *signals) again(sig os.Signal) {
+	select {
+	case s.came <- sig:
+	default: // others came meanwhile
+	}
+}
+
 // patience is how long a run that is killed may take to end.
 const patience = 5 * time.Second
 

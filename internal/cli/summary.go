@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -31,6 +33,9 @@ func (v *endings) summary(s *engine.Summary) error {
 	}
 	v.outputs(&b, s, st)
 	_, err := io.WriteString(v.std.out, b.String())
+	if errors.Is(err, syscall.EPIPE) {
+		return quiet(exitUnread)
+	}
 	return err
 }
 
