@@ -81,7 +81,7 @@ func adopt(base string) (*kin, error) {
 	self := os.Getpid()
 	list, err := os.Open(fmt.Sprintf("/proc/self/task/%d/children", self))
 	if err != nil {
-		return nil, fmt.Errorf("executor: subreaper: %w", err)
+		return nil, fmt.Errorf("executor: subreaper: %w (/proc must be mounted, and be that of this process's pid namespace)", err)
 	}
 	me, ok := lookAt(self)
 	if !ok {
