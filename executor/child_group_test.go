@@ -357,6 +357,25 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
+// together runs n children until all of them are at work.
+func together(t *testing.T, l *executor.Launcher, n int) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	var wg sync.WaitGroup
+	for range n {
+		out := newFirstLine()
+		c := sh("echo $$; read end")
+		c.Stdin, c.Stdout, c.Stderr = read, out, io.Discard
+		wg.Go(func() { _, _ = l.Run(t.Context(), c) })
+		out.pid(t) // what it says arrives: it is waited for
+	}
+	write.Close()
+	wg.Wait()
+}
+
 func TestChildLeaksNoFiles(t *testing.T) { eachLauncher(t, testChildLeaksNoFiles) }
 
 func testChildLeaksNoFiles(t *testing.T, l *executor.Launcher) {
@@ -383,7 +402,8 @@ func testChildLeaksNoFiles(t *testing.T, l *executor.Launcher) {
 		}
 		wg.Wait()
 	}
-	several() // a launcher keeps what it needs for as many as ran at a time
+	run()
+	together(t, l, 4) // a launcher keeps what it needs for as many as ran at a time
 	before := openFiles(t)
 	for range 5 {
 		several()
