@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system calls here neither block nor take long. They are made without telling
-// Go's scheduler, which otherwise wakes its monitor thread for each: that costs a
+// The system calls here neither block (pipes are non-blocking, epoll waits for no
+// time, children have ended) nor take long. They are made without telling Go's scheduler, which otherwise wakes its monitor thread for each: that costs a
 // short task more than all the rest.
 
 // poller waits for one child at a time and for what it writes, without blocking a
@@ -117,9 +117,15 @@ func (o *output) event(events uint32) {
 		return
 	}
 	buf := o.buffers.Get().(*[]byte)
-	n := read(o.fd, *buf)
-	all := events&unix.EPOLLHUP != 0 && n < len(*buf)
-	*buf = (*buf)[:max(n, 0)]
+	n, all := 0, false
+	for n < len(*buf) {
+		more := read(o.fd, (*buf)[n:])
+		if all = more == 0; more <= 0 {
+			break
+		}
+		n += more
+	}
+	*buf = (*buf)[:n]
 	if all {
 		o.last(buf)
 	} else {
@@ -127,7 +133,8 @@ func (o *output) event(events uint32) {
 	}
 }
 
-// read reads what is there. It returns less than 1 if that is nothing.
+// read reads what is there, from a descriptor that does not block. It returns 0 at the
+// end, and less if nothing is there.
 func read(fd int, buf []byte) int {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
 	if errno != 0 {

@@ -36,7 +36,8 @@ type Child struct {
 	Stdin io.Reader
 	// Stdout and Stderr get what the process writes, as it comes; nil: nobody.
 	// An *os.File is handed over. Any other writer is called on a goroutine of
-	// its own, with a buffer it must not keep; if both are the same, on one. A
+	// its own, once something is written, with a buffer it must not keep; if both are
+	// the same, on one. A
 	// slow writer slows the process down. After a writer's first error the rest
 	// is dropped.
 	Stdout, Stderr io.Writer

@@ -348,13 +348,18 @@ func testChildLimits(t *testing.T, l *executor.Launcher) {
 	}
 }
 
-func openFiles(t *testing.T) int {
+func openFiles(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	var files []string
+	for _, e := range entries {
+		to, _ := os.Readlink("/proc/self/fd/" + e.Name()) // the folder itself is closed by now
+		files = append(files, e.Name()+" "+to)
+	}
+	return files
 }
 
 // together runs n children until all of them are at work.
@@ -368,7 +373,7 @@ func together(t *testing.T, l *executor.Launcher, n int) {
 	for range n {
 		out := newFirstLine()
 		c := sh("echo $$; read end")
-		c.Stdin, c.Stdout, c.Stderr = read, out, io.Discard
+		c.Stdin, c.Stdout, c.Stderr = struct{ io.Reader }{read}, out, io.Discard
 		wg.Go(func() { _, _ = l.Run(t.Context(), c) })
 		out.pid(t) // what it says arrives: it is waited for
 	}
@@ -408,8 +413,8 @@ func testChildLeaksNoFiles(t *testing.T, l *executor.Launcher) {
 	for range 5 {
 		several()
 	}
-	if after := openFiles(t); after > before {
-		t.Errorf("%d files before, %d after", before, after)
+	if after := openFiles(t); len(after) > len(before) {
+		t.Errorf("files before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
 	}
 }
 

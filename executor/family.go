@@ -55,7 +55,8 @@ func (f *Family) End(grace time.Duration, kill context.Context) {
 	e := ender{family: f}
 	f.mu.Lock()
 	e.groups = f.groups
-	f.groups = nil
+	listed := f.listed
+	f.groups, f.listed = nil, nil
 	f.mu.Unlock()
 	if kill != nil {
 		defer context.AfterFunc(kill, e.kill)()
@@ -66,7 +67,7 @@ func (f *Family) End(grace time.Duration, kill context.Context) {
 	e.end(grace)
 	e.clear()
 	f.kin.remove(f)
-	f.how.strike(f.listed...)
+	f.how.strike(listed...)
 }
 
 // Stop asks what members have left running to end. It does not wait.

@@ -39,6 +39,7 @@ type kin struct {
 	mu       sync.Mutex
 	families map[string]*Family // by token
 	sessions map[int]*Family    // by the leader's pid, the last one that had it
+	leaders  map[int]bool       // that Run collects; they come to the main thread if theirs ends
 	known    map[int]*relative
 	buf      []byte
 }
@@ -93,7 +94,7 @@ func adopt(base string) (*kin, error) {
 		// To process 1 of a container comes whatever lost its parent anywhere in it.
 		guessing: self != 1,
 		stop:     make(chan struct{}),
-		families: make(map[string]*Family), sessions: make(map[int]*Family), known: make(map[int]*relative),
+		families: make(map[string]*Family), sessions: make(map[int]*Family), leaders: make(map[int]bool), known: make(map[int]*relative),
 		buf: make([]byte, 4096),
 	}
 	for _, pid := range k.adopted() {
@@ -133,7 +134,10 @@ func (k *kin) close() {
 	}
 	close(k.stop)
 	k.done.Wait()
+	k.mu.Lock()
+	k.listFD = -1
 	k.list.Close()
+	k.mu.Unlock()
 	if !k.before {
 		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // it was not refused before
 	}
@@ -156,6 +160,17 @@ func (k *kin) joined(f *Family, pid int) {
 	defer k.mu.Unlock()
 	f.sessions = append(f.sessions, pid)
 	k.sessions[pid] = f
+	k.leaders[pid] = true
+}
+
+// collected tells that a leader has been collected.
+func (k *kin) collected(pid int) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.leaders, pid)
 }
 
 func (k *kin) remove(f *Family) {
@@ -209,7 +224,7 @@ func (k *kin) pass(pids []int) (living []int, ended bool) {
 	there := make(map[int]bool, len(pids))
 	for _, pid := range pids {
 		there[pid] = true
-		if k.foreign[pid] {
+		if k.foreign[pid] || k.leaders[pid] {
 			continue
 		}
 		p, ok := lookAt(pid)

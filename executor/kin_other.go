@@ -20,6 +20,7 @@ func adopt(string) (*kin, error) { return nil, errors.New("executor: a subreaper
 func (k *kin) close()                         {}
 func (k *kin) add(*Family)                    {}
 func (k *kin) joined(*Family, int)            {}
+func (k *kin) collected(int)                  {}
 func (k *kin) remove(*Family)                 {}
 func (k *kin) signal(*Family, syscall.Signal) {}
 func (k *kin) lives(*Family) bool             { return false }

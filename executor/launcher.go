@@ -187,14 +187,14 @@ func onThread(work func()) {
 }
 
 // unlessMain calls work on this thread, which the goroutine keeps meanwhile, unless
-// that is the main one.
-func unlessMain(work func() error) (done bool, err error) {
+// that is the main one. done is work's.
+func unlessMain(work func() (bool, error)) (done bool, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if isMainThread() {
 		return false, nil
 	}
-	return true, work()
+	return work()
 }
 
 // start starts the process: on the launcher's thread unless any will do.
@@ -207,7 +207,7 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process
 	if err != nil {
 		return nil, &StartError{Path: c.Path, Dir: c.Dir, Err: err}
 	}
-	p := &process{family: c.Family, shared: c.Family != nil}
+	p := &process{family: c.Family, shared: c.Family != nil, listed: -1}
 	if !p.shared {
 		p.family = l.newFamily()
 		p.ender.family = p.family
@@ -220,13 +220,13 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process
 	attr := &syscall.ProcAttr{Dir: c.Dir, Env: withToken(env, p.family.token), Files: fds[:]}
 	here := false
 	if l.spawner.anywhere() {
-		here, err = unlessMain(func() error { return p.fork(&l.spawner, path, argv, attr, c.Limits) })
+		here, err = unlessMain(func() (bool, error) { return p.spawn(&l.spawner, path, argv, attr, c.Limits) })
 	}
 	if !here {
 		done := make(chan struct{})
 		starts <- func() {
 			defer close(done)
-			err = p.fork(&l.spawner, path, argv, attr, c.Limits)
+			err = p.fork(path, argv, attr, c.Limits)
 		}
 		<-done
 	}

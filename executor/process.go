@@ -52,6 +52,7 @@ func (p *process) finish(ctx context.Context, c *Child, l *Launcher, s *streams)
 		defer context.AfterFunc(c.Kill, p.stopNow)()
 	}
 	exit, err := p.collect(l, s, grace)
+	p.family.kin.collected(p.pid)
 	p.settle(&l.spawner)
 	spare()
 	if p.pidfd >= 0 {

@@ -11,32 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fork starts a process as the leader of a new session, and so of a new group: it
-// has no terminal that it could wait for in vain. Unless a watcher sees to it, it ends
-// if this thread does. It is called with its goroutine locked to a thread that is not
-// the main one.
-func (p *process) fork(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
-	began := boottime()
-	if err := p.forkUnlisted(how, path, argv, attr, limits); err != nil {
-		return err
+// spawn starts a process as the leader of a new session, on any thread but the main
+// one. ok is false where fork has to do it.
+func (p *process) spawn(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) (ok bool, err error) {
+	if limits != (Rlimits{}) {
+		return false, nil
 	}
-	p.listed = how.roll.enter(p.pid, began)
-	return nil
+	p.pid, p.pidfd, ok, err = spawnProcess(path, argv, attr, how.openFiles, func() (number *int32) {
+		p.listed, number = how.roll.reserve()
+		return number
+	})
+	if !ok || err != nil {
+		how.strike(p.listed)
+		p.listed = -1
+	}
+	return ok, err
 }
 
-func (p *process) forkUnlisted(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
-	if limits == (Rlimits{}) {
-		pid, pidfd, ok, err := spawnProcess(path, argv, attr, how.openFiles)
-		if ok {
-			p.pid, p.pidfd = pid, pidfd
-			return err
-		}
-	}
+// fork starts a process as the leader of a new session, and so of a new group: it
+// has no terminal that it could wait for in vain. It ends if this thread does. It is
+// called on the launcher's thread.
+func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	pidfd := -1
-	attr.Sys = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
-	if how.roll == nil {
-		attr.Sys.Pdeathsig = syscall.SIGKILL
-	}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGKILL}
 	// A limited process stops before its first instruction (as a debugger has
 	// it), so that it can't run, or start others, without its limits.
 	attr.Sys.Ptrace = limits != Rlimits{}
@@ -84,7 +81,8 @@ func (s *spawner) learn(pid int) {
 	}
 }
 
-// anywhere reports whether programs need not be started on a thread that stays.
+// anywhere reports whether programs may be started on any thread: the watcher finds
+// them all.
 func (s *spawner) anywhere() bool { return s.roll != nil }
 
 // strike tells that a process, and what it left, is no more.

@@ -10,7 +10,7 @@ import (
 )
 
 // fork starts a process as the leader of a new session, and so of a new group.
-func (p *process) fork(_ *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	if limits != (Rlimits{}) {
 		return errors.New("limits need Linux")
 	}
@@ -26,6 +26,11 @@ func (p *process) collect(_ *Launcher, s *streams, grace time.Duration) (Exit, e
 	exit, err := p.reap()
 	p.leaderEnded(grace)
 	return exit, err
+}
+
+// spawn leaves all to fork.
+func (p *process) spawn(*spawner, string, []string, *syscall.ProcAttr, Rlimits) (ok bool, err error) {
+	return false, nil
 }
 
 // spawner has nothing to know.

@@ -54,42 +54,51 @@ func newRoll(base string) (*roll, error) {
 	return r, nil
 }
 
-// enter enters a process, and returns where.
-func (r *roll) enter(pid int, began int64) int {
-	if r == nil {
-		return -1
-	}
+// reserve makes an entry for a process that is about to be started, and returns where
+// it is and where its number is to be written to: the system does that before the
+// process runs. It returns -1 where there is no room.
+func (r *roll) reserve() (at int, pid *int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := r.next
+	at = r.next
 	switch last := len(r.free) - 1; {
+	case r.memory == nil:
+		return -1, nil
 	case last >= 0:
 		at, r.free = r.free[last], r.free[:last]
 	case at == rollRoom:
-		return -1
+		return -1, nil
 	default:
 		r.next++
 	}
 	entry := r.memory[rollStart+at*rollEntry:]
-	binary.NativeEndian.PutUint64(entry[8:], uint64(began))
-	binary.NativeEndian.PutUint64(entry, uint64(pid)) // last: whoever is killed meanwhile leaves no half of it
-	return at
+	binary.NativeEndian.PutUint64(entry[8:], uint64(boottime()))
+	return at, (*int32)(unsafe.Pointer(&entry[0]))
 }
 
-// strike takes out what enter has entered at.
+// strike takes an entry out.
 func (r *roll) strike(at int) {
 	if r == nil || at < 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.memory == nil {
+		return // it is closed
+	}
 	binary.NativeEndian.PutUint64(r.memory[rollStart+at*rollEntry:], 0)
 	r.free = append(r.free, at)
 }
 
 func (r *roll) close() {
-	if r != nil {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.memory != nil {
 		_ = unix.Munmap(r.memory) // it is ours
+		r.memory = nil
 		r.file.Close()
 	}
 }

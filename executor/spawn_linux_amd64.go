@@ -20,7 +20,7 @@ import (
 
 // cloneArgs is struct clone_args of clone3(2), as of Linux 5.5.
 type cloneArgs struct {
-	flags, pidfd, _, _, exitSignal, _, _, _, _, _ uint64
+	flags, pidfd, _, parentTID, exitSignal, _, _, _, _, _ uint64
 }
 
 // cloneClearSigHand is CLONE_CLEAR_SIGHAND.
@@ -46,8 +46,9 @@ func spawn(a *spawning) int
 var noSpawn atomic.Bool
 
 // spawnProcess starts a program like syscall.ForkExec. ok is false where that has to
-// do it. openFiles is the RLIMIT_NOFILE of programs.
-func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles *unix.Rlimit) (pid, pidfd int, ok bool, err error) {
+// do it. openFiles is the RLIMIT_NOFILE of programs; number, called just before, says
+// where the process's number is to be written to before it runs.
+func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles *unix.Rlimit, number func() *int32) (pid, pidfd int, ok bool, err error) {
 	if noSpawn.Load() || openFiles == nil {
 		return 0, -1, false, nil
 	}
@@ -80,6 +81,10 @@ func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles 
 		exitSignal: uint64(unix.SIGCHLD),
 	}
 	syscall.ForkLock.Lock()
+	if at := number(); at != nil {
+		a.clone.flags |= unix.CLONE_PARENT_SETTID
+		a.clone.parentTID = uint64(uintptr(unsafe.Pointer(at)))
+	}
 	pid = spawn(a)
 	syscall.ForkLock.Unlock()
 	runtime.KeepAlive(args)
@@ -94,8 +99,11 @@ func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles 
 		return pid, int(a.pidfd), true, nil
 	}
 	closeFD(int(a.pidfd))
-	_ = wait4(pid, nil, nil)
-	return 0, -1, true, syscall.Errno(a.errno)
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR { // it may not have ended yet
+			return 0, -1, true, syscall.Errno(a.errno)
+		}
+	}
 }
 
 // cStrings returns pointers to strings that end with a NUL, and a nil.

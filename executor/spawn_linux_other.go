@@ -9,6 +9,6 @@ import (
 )
 
 // spawnProcess leaves all to syscall.ForkExec.
-func spawnProcess(string, []string, *syscall.ProcAttr, *unix.Rlimit) (pid, pidfd int, ok bool, err error) {
+func spawnProcess(string, []string, *syscall.ProcAttr, *unix.Rlimit, func() *int32) (pid, pidfd int, ok bool, err error) {
 	return 0, -1, false, nil
 }

@@ -92,6 +92,12 @@ func (s *streams) openOut(name string, w io.Writer, buffers *sync.Pool) (int, er
 	if err != nil {
 		return s.shared, err
 	}
+	// The child may read from its own output as well, and take from us what is there.
+	if err := unblock(read); err != nil {
+		closeFD(read)
+		closeFD(write)
+		return s.shared, err
+	}
 	s.outs = append(s.outs, &output{name: name, fd: read, to: w, buffers: buffers})
 	return write, nil
 }
@@ -218,12 +224,7 @@ type output struct {
 // (nil: nothing), then what comes.
 func (o *output) follow(first *[]byte) {
 	o.done = make(chan struct{})
-	from, err := ours(o.fd, o.name)
-	if err != nil {
-		o.err = &StreamError{Stream: o.name, Err: err}
-		o.closed = true
-	}
-	o.from = from
+	o.from = os.NewFile(uintptr(o.fd), o.name)
 	go o.copy(first)
 }
 

@@ -16,8 +16,10 @@ func pipe() (read, write int, err error) {
 // unblock makes a new pipe's end, or a pidfd, one that doesn't block: such have no
 // other flag that could be lost.
 func unblock(fd int) error {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
-	return err
+	if _, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func dup(fd int) (int, error) {
