@@ -7,8 +7,10 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,6 +226,68 @@ func TestWatcher(t *testing.T) {
 			victim.Wait()
 		})
 	}
+}
+
+// The system gives the children of a thread that ends to the main one, where those are
+// that were adopted. How they end is Run's all the same.
+func TestThreadsThatEndLoseNoExit(t *testing.T) {
+	l := &executor.Launcher{Subreaper: true, Watcher: watcherArgs}
+	defer l.Close()
+	for range 10 {
+		c := sh("read end; exit 7")
+		read, write := io.Pipe()
+		c.Stdin = read
+		c.OnStart = func(int) {
+			go func() {
+				defer write.Close()
+				var ended sync.WaitGroup
+				for range 20 {
+					ended.Go(func() {
+						runtime.LockOSThread() // and never unlocked: the thread ends
+						time.Sleep(time.Millisecond)
+					})
+				}
+				ended.Wait()
+			}()
+		}
+		var exit executor.Exit
+		var err error
+		done := make(chan struct{})
+		go func() { // on some thread that may end
+			defer close(done)
+			exit, err = l.Run(context.Background(), c)
+		}()
+		<-done
+		if err != nil || exit.Code != 7 {
+			t.Fatalf("%+v, %v", exit, err)
+		}
+	}
+}
+
+// A family may be ended more than once, and after its launcher.
+func TestFamilyEndsTwice(t *testing.T) {
+	l := &executor.Launcher{Subreaper: true, Watcher: watcherArgs}
+	f, err := l.NewFamily()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sh("exit 0")
+	c.Family = f
+	if _, err := l.Run(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	f.End(0, nil)
+	f.End(0, nil)
+	late, err := l.NewFamily()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Family = late
+	if _, err := l.Run(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	l.Close()
+	late.End(0, nil)
 }
 
 func TestSweepNeedsAToken(t *testing.T) {
