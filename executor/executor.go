@@ -19,6 +19,8 @@ type Executor interface {
 	// accept takes over a task that is held until after is done, or settles it
 	// with the reason why not.
 	accept(ctx context.Context, w *work, after []futures.Any)
+	// places returns how many tasks may run at once.
+	places() int
 }
 
 // Stats is a picture of an executor at one instant.

@@ -100,6 +100,16 @@ func (p *Pool) accept(ctx context.Context, w *work, after []futures.Any) {
 	runtime.KeepAlive(p)
 }
 
+// places implements Executor.
+func (p *Pool) places() int {
+	if p == nil || p.pool == nil {
+		return 1
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.max
+}
+
 // submit accepts a task that is ready.
 func (p *pool) submit(ctx context.Context, w *work) {
 	p.mu.Lock()
