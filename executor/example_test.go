@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"flow/executor"
 	"flow/futures"
@@ -64,6 +65,26 @@ func ExampleThen() {
 	})
 	fmt.Println(greeting.Result(ctx))
 	// Output: hello ada <nil>
+}
+
+func ExampleMap() {
+	ctx := context.Background()
+	pool, _ := executor.NewPool(executor.MaxWorkers(4))
+	defer pool.Close()
+	square := func(_ context.Context, n int) (int, error) {
+		if n == 3 {
+			return 0, fmt.Errorf("%d is out of order", n)
+		}
+		return n * n, nil
+	}
+	for v, err := range executor.Map(ctx, pool, square, slices.Values([]int{1, 2, 3, 4})) {
+		fmt.Println(v, err)
+	}
+	// Output:
+	// 1 <nil>
+	// 4 <nil>
+	// 0 3 is out of order
+	// 16 <nil>
 }
 
 func ExampleLauncher() {
