@@ -332,10 +332,11 @@ func (p *piece[Out]) take(ctx context.Context) (v Out, err error, waited bool) {
 func (m *mapping[In, Out]) leave() {
 	m.end()
 	for _, p := range m.tasks {
-		if m.options.abort {
+		p.any().Cancel() // all, before an aborted one makes room for the next
+	}
+	if m.options.abort {
+		for _, p := range m.tasks {
 			p.any().Abort(errLeft)
-		} else {
-			p.any().Cancel()
 		}
 	}
 	m.tasks, m.items = nil, 0
