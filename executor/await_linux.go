@@ -12,8 +12,9 @@ import (
 )
 
 // The system calls here neither block (pipes are non-blocking, epoll waits for no
-// time, children have ended) nor take long. They are made without telling Go's scheduler, which otherwise wakes its monitor thread for each: that costs a
-// short task more than all the rest.
+// time, children have ended) nor take long. They are made without telling Go's
+// scheduler, which otherwise wakes its monitor thread for each: that costs a short
+// task more than all the rest.
 
 // poller waits for one child at a time and for what it writes, without blocking a
 // thread: an epoll instance that Go's netpoller waits for in turn. A launcher keeps

@@ -19,7 +19,7 @@ type Executor interface {
 	// accept takes over a task that is held until after is done, or settles it
 	// with the reason why not.
 	accept(ctx context.Context, w *work, after []futures.Any)
-	// places returns how many tasks may run at once.
+	// places returns how many tasks may run at once; 0: none is accepted any more.
 	places() int
 }
 

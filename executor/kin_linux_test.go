@@ -240,11 +240,14 @@ func TestThreadsThatEndLoseNoExit(t *testing.T) {
 		c.OnStart = func(int) {
 			go func() {
 				defer write.Close()
-				var ended sync.WaitGroup
-				for range 20 {
+				const threads = 20
+				var locked, ended sync.WaitGroup
+				locked.Add(threads)
+				for range threads {
 					ended.Go(func() {
 						runtime.LockOSThread() // and never unlocked: the thread ends
-						time.Sleep(time.Millisecond)
+						locked.Done()
+						locked.Wait() // so that each has one of its own
 					})
 				}
 				ended.Wait()

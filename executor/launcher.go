@@ -17,7 +17,8 @@ import (
 // needs only one. The zero value is ready. It is safe for concurrent use and must
 // not be copied.
 //
-// Without a Watcher all children are started on one thread, which lives until Close,
+// Children that the Watcher does not know before they run (all without one, those with
+// limits, those of other systems) are started on one thread, which lives until Close,
 // because the system ends a child with the thread that started it, where it can.
 //
 // What leaves its group, by setsid or a daemon's way, is ended only with Subreaper.
@@ -226,7 +227,7 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process
 		done := make(chan struct{})
 		starts <- func() {
 			defer close(done)
-			err = p.fork(path, argv, attr, c.Limits)
+			err = p.fork(&l.spawner, path, argv, attr, c.Limits)
 		}
 		<-done
 	}

@@ -207,7 +207,7 @@ func (m *mapping[In, Out]) submit(batch []In) {
 		p.several = Submit(m.ctx, m.ex, func(ctx context.Context) ([]outcome[Out], error) { return inTurn(ctx, fn, batch), nil })
 		_, err, _ = p.several.TryResult()
 	}
-	if errors.Is(err, ErrShutdown) {
+	if errors.Is(err, ErrShutdown) && m.ex.places() == 0 { // and not fn's own error
 		p.items = 1 // one error for all that can't be done
 		m.end()
 	}

@@ -228,6 +228,11 @@ func TestMapAndShutdown(t *testing.T) {
 	if want := []string{"0", "2", "4", "6", "8", "! true"}; !slices.Equal(got, want) {
 		t.Errorf("%q, not %q", got, want)
 	}
+	other := newPool(t)
+	ofItsOwn := func(context.Context, int) (int, error) { return 0, executor.ErrShutdown }
+	if got := pairs(executor.Map(t.Context(), other, ofItsOwn, numbers(200, nil))); len(got) != 200 {
+		t.Errorf("an error that fn returns ends the results: %d of 200", len(got))
+	}
 	for _, chunk := range []int{1, 5} {
 		if got := pairs(executor.Map(t.Context(), p, double, numbers(10, nil), executor.Chunk(chunk))); len(got) != 1 || !strings.Contains(got[0], "shut down") {
 			t.Errorf("%q", got)

@@ -107,6 +107,9 @@ func (p *Pool) places() int {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closing {
+		return 0
+	}
 	return p.max
 }
 

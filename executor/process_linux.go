@@ -31,7 +31,19 @@ func (p *process) spawn(how *spawner, path string, argv []string, attr *syscall.
 // fork starts a process as the leader of a new session, and so of a new group: it
 // has no terminal that it could wait for in vain. It ends if this thread does. It is
 // called on the launcher's thread.
-func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+func (p *process) fork(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+	at, number := how.roll.reserve()
+	if err := p.forkExec(path, argv, attr, limits); err != nil {
+		how.strike(at)
+		return err
+	}
+	if p.listed = at; number != nil {
+		*number = int32(p.pid)
+	}
+	return nil
+}
+
+func (p *process) forkExec(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	pidfd := -1
 	attr.Sys = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGKILL}
 	// A limited process stops before its first instruction (as a debugger has

@@ -10,7 +10,7 @@ import (
 )
 
 // fork starts a process as the leader of a new session, and so of a new group.
-func (p *process) fork(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+func (p *process) fork(_ *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	if limits != (Rlimits{}) {
 		return errors.New("limits need Linux")
 	}

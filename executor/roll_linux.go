@@ -55,9 +55,12 @@ func newRoll(base string) (*roll, error) {
 }
 
 // reserve makes an entry for a process that is about to be started, and returns where
-// it is and where its number is to be written to: the system does that before the
+// it is and where its number is to be written to, best by the system before the
 // process runs. It returns -1 where there is no room.
 func (r *roll) reserve() (at int, pid *int32) {
+	if r == nil {
+		return -1, nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at = r.next
@@ -129,7 +132,7 @@ func sessionsOf(f *os.File, base string) (map[int]bool, error) {
 	}
 	sessions := make(map[int]bool)
 	for entry := text[rollStart:]; len(entry) >= rollEntry; entry = entry[rollEntry:] {
-		pid := int(binary.NativeEndian.Uint64(entry))
+		pid := int(binary.NativeEndian.Uint32(entry))
 		if pid == 0 {
 			continue
 		}

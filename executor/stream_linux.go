@@ -13,7 +13,7 @@ func pipe() (read, write int, err error) {
 	return fds[0], fds[1], err
 }
 
-// unblock makes a new pipe's end, or a pidfd, one that doesn't block: such have no
+// unblock makes a new pipe's end, or an epoll instance, one that doesn't block: such have no
 // other flag that could be lost.
 func unblock(fd int) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK); errno != 0 {
