@@ -37,11 +37,12 @@ type decoder struct {
 // user is something compiled that mentions tasks.
 type user interface{ Uses() *Uses }
 
-// maxGuesses bounds how many names a file's findings are compared with in
-// search of what may have been meant, and maxWord the length of a name for
-// which that is tried.
+// Bounds of the search for what may have been meant: with how many names those of
+// a file are compared, and its keys; and the length of a name for which that is
+// tried.
 const (
 	maxGuesses = 2_000_000
+	maxSlips   = 200_000
 	maxWord    = 100
 )
 
@@ -69,17 +70,17 @@ func (d *decoder) didYouMean(name string, names iter.Seq[string]) string {
 
 // guess is nearest, within the bound.
 func (d *decoder) guess(name string, names iter.Seq[string]) string {
-	return guess(&d.src.guesses, name, names)
+	return guess(&d.src.guesses, maxGuesses, name, names)
 }
 
 // slip is guess among the keys of an object. It has a bound of its own: what a key
 // was meant to be decides what else is said.
 func (d *decoder) slip(name string, names iter.Seq[string]) string {
-	return guess(&d.src.slips, name, names)
+	return guess(&d.src.slips, maxSlips, name, names)
 }
 
-func guess(count *int, name string, names iter.Seq[string]) string {
-	if *count > maxGuesses || len(name) > maxWord {
+func guess(count *int, bound int, name string, names iter.Seq[string]) string {
+	if *count > bound || len(name) > maxWord {
 		return ""
 	}
 	return nearest(name, func(yield func(string) bool) {
@@ -108,17 +109,28 @@ func (d *decoder) unknownKey(k *node, object string, names iter.Seq[string]) str
 		d.errorf(k, "%s: no such key in %s; %s", name, object, sentence)
 		return key
 	}
-	near := d.slip(k.Value, names)
-	list := slices.Collect(names)
-	switch {
-	case near != "":
+	if near := d.slip(k.Value, names); near != "" {
 		d.errorf(k, "%s: no such key in %s; did you mean %q?", name, object, near)
-	case len(list) <= 8:
-		d.errorf(k, "%s: no such key in %s; there are %s", name, object, strings.Join(list, ", "))
-	default:
-		d.errorf(k, "%s: no such key in %s", name, object)
+		return near
 	}
-	return near
+	if list := atMost(8, names); list != nil {
+		d.errorf(k, "%s: no such key in %s; there are %s", name, object, strings.Join(list, ", "))
+		return ""
+	}
+	d.errorf(k, "%s: no such key in %s", name, object)
+	return ""
+}
+
+// atMost collects the names, nil where there are more than n.
+func atMost(n int, names iter.Seq[string]) []string {
+	list := make([]string, 0, n)
+	for name := range names {
+		if len(list) == n {
+			return nil
+		}
+		list = append(list, name)
+	}
+	return list
 }
 
 // text reads a scalar as text, as written, without expressions.

@@ -152,7 +152,11 @@ func (w *Workflow) Finding(at Pos, format string, args ...any) Diagnostic {
 // order stays that of the file.
 func WriteDiagnostics(w io.Writer, found []Diagnostic) error {
 	shown := found
+	var last []Diagnostic
 	if len(found) > maxShown {
+		if n := len(found) - 1; found[n].Pos.Line == 0 { // of those that were only counted
+			found, last = found[:n], found[n:]
+		}
 		shown = make([]Diagnostic, 0, maxShown)
 		warnings := maxShown - min(countErrors(found), maxShown)
 		for _, d := range found {
@@ -178,6 +182,11 @@ func WriteDiagnostics(w io.Writer, found []Diagnostic) error {
 			what = "finding"
 		}
 		if _, err := fmt.Fprintf(w, "%s: %d more %s\n", visible(found[0].File), more, what); err != nil {
+			return err
+		}
+	}
+	for _, d := range last {
+		if _, err := io.WriteString(w, d.Render()); err != nil {
 			return err
 		}
 	}

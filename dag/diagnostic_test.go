@@ -2,6 +2,8 @@ package dag
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,5 +105,35 @@ func TestWriteDiagnostics(t *testing.T) {
 	b.Reset()
 	if err := WriteDiagnostics(&b, nil); err != nil || b.Len() > 0 {
 		t.Error(b.String())
+	}
+}
+
+// TestFindingsAreBounded: errors are not lost behind warnings, and what is not kept
+// is counted.
+func TestFindingsAreBounded(t *testing.T) {
+	n := maxFindings + 1000
+	_, found := Parse("f.yaml", []byte(oneTask+manyLines(n, "k#: 1")))
+	if len(found) != maxFindings+1 {
+		t.Fatalf("%d findings, not %d", len(found), maxFindings+1)
+	}
+	if got, want := found[maxFindings].String(), "f.yaml: 1000 further findings were only counted; mend these first"; got != want {
+		t.Errorf("the last finding is %q, not %q", got, want)
+	}
+	var b strings.Builder
+	if err := WriteDiagnostics(&b, found); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("f.yaml: %d more findings\nf.yaml: 1000 further findings were only counted; mend these first\n", maxFindings-maxShown)
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("printed:\n%s\nwant at the end:\n%s", b.String()[max(0, b.Len()-300):], want)
+	}
+
+	src := newSource("f.yaml", strings.Repeat("x\n", n))
+	for i := range n {
+		src.warnAt(Pos{i + 1, 1}, 1, "odd")
+	}
+	src.errorAt(Pos{n, 1}, 1, "wrong")
+	if found := src.findings(); !src.failed() || !slices.ContainsFunc(found, func(d Diagnostic) bool { return !d.Warning && d.Message == "wrong" }) {
+		t.Error("an error was lost behind warnings")
 	}
 }

@@ -15,7 +15,7 @@ func (s *source) checkEncoding() bool {
 		if looksUTF32(head) {
 			name = "UTF-32"
 		}
-		s.found = append(s.found, Diagnostic{File: s.file, Message: "the file is " + name + "; save it as UTF-8"})
+		s.report(Diagnostic{Message: "the file is " + name + "; save it as UTF-8"})
 		return false
 	}
 	for i := 0; i < len(s.text); {

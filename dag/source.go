@@ -18,6 +18,9 @@ type source struct {
 	ascii bool   // columns are bytes
 
 	found []Diagnostic
+	errs  int          // errors among found
+	warns int          // and warnings
+	extra int          // findings that were not kept
 	muted map[int]bool // lines that had a syntax error: nothing else is said of them
 	memo  struct {     // the last place asked for: long lines are asked from left to right
 		line, col, offset int
@@ -128,11 +131,36 @@ func bounded(s string) string {
 	return string(runes[:maxMessage/2]) + " … " + string(runes[len(runes)-maxMessage/4:])
 }
 
+// maxFindings bounds how many errors of a file are kept, and how many warnings:
+// what is written by a program may be wrong in each of its lines. The rest is
+// counted.
+const maxFindings = 5000
+
+// admits says whether a finding about a line is to be kept, and counts it.
+func (s *source) admits(line int, warning bool) bool {
+	if s.muted[line] {
+		return false
+	}
+	n := &s.errs
+	if warning {
+		n = &s.warns
+	}
+	if *n == maxFindings {
+		s.extra++
+		return false
+	}
+	*n++
+	return true
+}
+
 // report keeps a finding, and gives it its file and line.
 func (s *source) report(f Diagnostic) {
-	if s.muted[f.Pos.Line] {
-		return
+	if s.admits(f.Pos.Line, f.Warning) {
+		s.keep(f)
 	}
+}
+
+func (s *source) keep(f Diagnostic) {
 	f.File = s.file
 	f.Message = bounded(f.Message)
 	if f.Pos.Line > 0 {
@@ -157,22 +185,31 @@ func (s *source) mute(line int) {
 }
 
 func (s *source) errorAt(p Pos, length int, format string, args ...any) {
-	s.report(Diagnostic{Pos: p, Len: length, Message: fmt.Sprintf(format, args...)})
+	if s.admits(p.Line, false) { // else the message need not be made
+		s.keep(Diagnostic{Pos: p, Len: length, Message: fmt.Sprintf(format, args...)})
+	}
 }
 
 func (s *source) warnAt(p Pos, length int, format string, args ...any) {
-	s.report(Diagnostic{Pos: p, Len: length, Warning: true, Message: fmt.Sprintf(format, args...)})
+	if s.admits(p.Line, true) {
+		s.keep(Diagnostic{Pos: p, Len: length, Warning: true, Message: fmt.Sprintf(format, args...)})
+	}
 }
 
 // findings returns what was found, by place, each once: what stands behind an
-// anchor is read in several places and found as often.
+// anchor is read in several places and found as often. A last one, without a
+// place, says how many were not kept.
 func (s *source) findings() []Diagnostic {
 	slices.SortStableFunc(s.found, func(a, b Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col), cmp.Compare(a.Message, b.Message))
 	})
-	return slices.Compact(s.found)
+	found := slices.Compact(s.found)
+	if s.extra > 0 {
+		found = append(found, Diagnostic{File: s.file, Warning: s.errs == 0, Message: fmt.Sprintf("%d further findings were only counted; mend these first", s.extra)})
+	}
+	return found
 }
 
 func (s *source) failed() bool {
-	return slices.ContainsFunc(s.found, func(f Diagnostic) bool { return !f.Warning })
+	return s.errs > 0
 }

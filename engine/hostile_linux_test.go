@@ -1,15 +1,14 @@
 package engine_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"flow/engine"
+	"flow/internal/proctest"
 )
 
 // fights are commands that don't want to end, or not to be ended whole, with the
@@ -27,32 +26,6 @@ var fights = []struct{ name, run, want string }{
 	{"comes again", `trap 'setsid sh -c "trap : TERM; sleep MARK; sleep MARK" & sleep MARK' TERM; while :; do sleep 0.01; done # MARK`, "failed timeout"},
 }
 
-// commandLines are those of the processes that have a mark in theirs.
-func commandLines(t *testing.T, mark string) []string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, e := range entries {
-		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err == nil && bytes.Contains(line, []byte(mark)) {
-			found = append(found, e.Name()+" "+strings.ReplaceAll(string(line), "\x00", " "))
-		}
-	}
-	return found
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
 // Two hundred commands that fight back end on time, as what they are, and leave no
 // process and no descriptor (that no goroutine is left is checked for the whole
 // package).
@@ -68,7 +41,7 @@ func TestCommandsThatFightBack(t *testing.T) {
 		}
 		fmt.Fprintf(&file, "  t%d:\n    for_each: [%s]\n    result: none\n    timeout: %v\n    run: |\n      %s\n", k, strings.TrimSuffix(strings.Repeat("0, ", each), ", "), timeout, strings.ReplaceAll(f.run, "MARK", mark))
 	}
-	before := openFiles(t)
+	before := len(proctest.OpenFiles(t))
 	e := engine.New(engine.Subreaper())
 	took := make([]time.Duration, len(fights))
 	ends := make([]map[string]int, len(fights))
@@ -82,13 +55,13 @@ func TestCommandsThatFightBack(t *testing.T) {
 		}
 	}})
 	wait(t, r)
-	if left := commandLines(t, mark); len(left) > 0 {
+	if left := proctest.Marked(t, mark); len(left) > 0 {
 		t.Errorf("there are left:\n%s", strings.Join(left, "\n"))
 	}
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if after := openFiles(t); after > before {
+	if after := len(proctest.OpenFiles(t)); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 	for k, f := range fights {

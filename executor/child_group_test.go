@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"flow/executor"
+	"flow/internal/proctest"
 )
 
 // firstLine collects output and tells of the first line.
@@ -348,20 +349,6 @@ func testChildLimits(t *testing.T, l *executor.Launcher) {
 	}
 }
 
-func openFiles(t *testing.T) []string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for _, e := range entries {
-		to, _ := os.Readlink("/proc/self/fd/" + e.Name()) // the folder itself is closed by now
-		files = append(files, e.Name()+" "+to)
-	}
-	return files
-}
-
 // together runs n children until all of them are at work.
 func together(t *testing.T, l *executor.Launcher, n int) {
 	read, write, err := os.Pipe()
@@ -409,11 +396,11 @@ func testChildLeaksNoFiles(t *testing.T, l *executor.Launcher) {
 	}
 	run()
 	together(t, l, 4) // a launcher keeps what it needs for as many as ran at a time
-	before := openFiles(t)
+	before := proctest.OpenFiles(t)
 	for range 5 {
 		several()
 	}
-	if after := openFiles(t); len(after) > len(before) {
+	if after := proctest.OpenFiles(t); len(after) > len(before) {
 		t.Errorf("files before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
 	}
 }

@@ -31,10 +31,15 @@ func eachLauncher(t *testing.T, test func(*testing.T, *executor.Launcher)) {
 	if len(watcherArgs) == 0 {
 		return
 	}
-	t.Run("watched", func(t *testing.T) {
+	watched := func(t *testing.T) {
 		l := &executor.Launcher{Watcher: watcherArgs}
 		t.Cleanup(func() { l.Close() })
 		test(t, l)
+	}
+	t.Run("watched", watched)
+	t.Run("without clone3", func(t *testing.T) {
+		defer executor.RefuseSpawn()()
+		watched(t)
 	})
 }
 

@@ -40,10 +40,12 @@ func other(args []string) (code int, is bool) {
 		return 0, true
 	case victimArg:
 		l := &executor.Launcher{Subreaper: true, Watcher: watcherArgs}
-		c := sh(args[2])
-		c.Stdout = os.Stdout
-		if _, err := l.Run(context.Background(), c); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+		for _, script := range args[2:] {
+			c := sh(script)
+			c.Stdout = os.Stdout
+			if _, err := l.Run(context.Background(), c); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 		}
 		return 1, true
 	}

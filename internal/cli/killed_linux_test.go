@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flow/internal/proctest"
 )
 
 // stubborn is a workflow whose tasks want to outlive it, each in its own way. %[1]s
@@ -29,23 +30,6 @@ tasks:
   loud:    { run: 'yes %[1]s' }
   ready:   { run: 'sleep 0.2; echo ready; sleep %[1]s' }
 `
-
-// marked are the processes whose command line has a mark in it, by what they are.
-func marked(t *testing.T, mark string) []string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, e := range entries {
-		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err == nil && bytes.Contains(line, []byte(mark)) {
-			found = append(found, e.Name()+" "+strings.ReplaceAll(string(line), "\x00", " "))
-		}
-	}
-	return found
-}
 
 // A flow that is killed by SIGKILL, at any time, leaves no process behind.
 func TestKilledFlowLeavesNothing(t *testing.T) {
@@ -69,12 +53,12 @@ func TestKilledFlowLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		// From before the first task has begun until all are at work.
-		for wanted := min(2*k, 15); len(marked(t, mark)) < wanted; {
+		for wanted := min(2*k, 15); len(proctest.Marked(t, mark)) < wanted; {
 		}
 		flow.Process.Kill()
 		flow.Wait()
 		deadline := time.Now().Add(time.Minute)
-		for left := marked(t, mark); len(left) > 0; left = marked(t, mark) {
+		for left := proctest.Marked(t, mark); len(left) > 0; left = proctest.Marked(t, mark) {
 			if time.Now().After(deadline) {
 				t.Fatalf("round %d: it left\n%s", k, strings.Join(left, "\n"))
 			}

@@ -102,7 +102,7 @@ func readDurations(file string, p *dag.Plan) (*durations, error) {
 	if err != nil {
 		return nil, unreadable(file, err)
 	}
-	seconds := make(map[string]float64)
+	seconds := make(map[string]*float64)
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if err := dec.Decode(&seconds); err != nil {
 		return nil, badDurations(file, err)
@@ -118,10 +118,13 @@ func readDurations(file string, p *dag.Plan) (*durations, error) {
 	}
 	for k, i := range tasks {
 		s := seconds[ids[k]]
-		if s < 0 || s > math.MaxInt32 {
-			return nil, usage("", "%s: %s: %v seconds: not between 0 and %d", file, ids[k], s, math.MaxInt32)
+		switch {
+		case s == nil:
+			return nil, usage("leave it out where it is not known", "%s: %s: null is no number of seconds", file, ids[k])
+		case *s < 0 || *s > math.MaxInt32:
+			return nil, usage("", "%s: %s: %v seconds: not between 0 and %d", file, ids[k], *s, math.MaxInt32)
 		}
-		d.given[i] = time.Duration(s * float64(time.Second))
+		d.given[i] = time.Duration(*s * float64(time.Second))
 		d.absent--
 	}
 	d.others = median(d.given)
@@ -135,7 +138,7 @@ func badDurations(file string, err error) error {
 		if bad.Field != "" {
 			where = bad.Field + ": "
 		}
-		return usage(`for example {"extract": 12.5}`, "%s: %sa map of task id to seconds is needed, not a %s", file, where, bad.Value)
+		return usage(`for example {"extract": 12.5}`, "%s: %sa map of task id to seconds is needed; here is: %s", file, where, bad.Value)
 	}
 	return usage(`for example {"extract": 12.5}`, "%s: not JSON: %v", file, err)
 }
