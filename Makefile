@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10m
 PACKAGES    := ./...
 
-.PHONY: all build run test check ci bench fuzz tools clean
+.PHONY: all build run test check ci bench bench-futures fuzz tools clean
 
 all: build
 
@@ -36,6 +36,9 @@ ci: test check
 
 bench: build ## medians and ratios beside peers
 	bench/run
+
+bench-futures: ## futures and pools beside Python's and other pools for Go
+	python3 bench/futures.py
 
 fuzz: ## each fuzz test for FUZZTIME
 	scripts/fuzz $(FUZZTIME)
