@@ -55,6 +55,10 @@ type Child struct {
 	// OnStart, if not nil, is called once when the process has started, before
 	// anything is read from it.
 	OnStart func(pid int)
+
+	// What a process pool hands over: descriptors that stay the caller's.
+	output [2]int // for stdout and stderr; 0: the fields above say
+	extra  []int  // for the descriptors from 3 on
 }
 
 // defaultGrace is a Child's Grace if it says nothing.

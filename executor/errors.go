@@ -35,13 +35,42 @@ type BrokenError struct {
 	pool bool // the pool itself is broken
 }
 
-// Error implements error.
+// Error says what ended, how, and the last line that it wrote to stderr.
 func (e *BrokenError) Error() string {
-	what, name := "worker", e.Worker
+	var b strings.Builder
+	b.WriteString("executor: ")
 	if e.pool {
-		what, name = "pool", e.Pool
+		fmt.Fprintf(&b, "pool %s is broken", e.Pool)
+	} else {
+		fmt.Fprintf(&b, "worker %s", e.Worker)
 	}
-	return fmt.Sprintf("executor: %s %s is broken: %v", what, name, e.Cause)
+	switch {
+	case e.PID == 0: // a goroutine, or a process that never was
+		if !e.pool {
+			b.WriteString(" is broken")
+		}
+	case e.OOM:
+		fmt.Fprintf(&b, " (pid %d) was killed by the system, which had run out of memory", e.PID)
+	case e.Signal != nil:
+		fmt.Fprintf(&b, " (pid %d) was ended by a signal: %v", e.PID, e.Signal)
+	default:
+		fmt.Fprintf(&b, " (pid %d) ended with exit code %d", e.PID, e.ExitCode)
+	}
+	if e.Task != "" && e.PID != 0 {
+		fmt.Fprintf(&b, " in the middle of %s", e.Task)
+	}
+	if e.Cause != nil {
+		fmt.Fprintf(&b, ": %v", e.Cause)
+	} else if line := lastLine(e.StderrTail); line != "" {
+		fmt.Fprintf(&b, ": %s", line)
+	}
+	return b.String()
+}
+
+// lastLine is the last line with anything in it.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
 }
 
 // Is reports whether target is ErrBrokenPool and the pool itself is broken.

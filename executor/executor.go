@@ -72,6 +72,8 @@ func submit[T any](ctx context.Context, ex Executor, fn func(context.Context) (T
 		return futures.Failed[T](errNilFunction)
 	case o.err != nil:
 		return futures.Failed[T](o.err)
+	case o.remote != nil:
+		return futures.Failed[T](errRemoteOption)
 	}
 	j := &job[T]{fn: fn}
 	j.work.job = j

@@ -38,6 +38,9 @@ func other(args []string) (code int, is bool) {
 			return 1, true
 		}
 		return 0, true
+	case poolVictimArg:
+		poolVictim(args[2], args[3])
+		return 1, true
 	case victimArg:
 		l := &executor.Launcher{Subreaper: true, Watcher: watcherArgs}
 		for _, script := range args[2:] {

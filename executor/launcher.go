@@ -214,11 +214,13 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process
 		p.ender.family = p.family
 	}
 	argv := append([]string{c.Path}, c.Args...)
-	var fds [3]uintptr
-	for i, fd := range files {
-		fds[i] = uintptr(fd)
+	fds := make([]uintptr, 0, 3)
+	for _, list := range [][]int{files[:], c.extra} {
+		for _, fd := range list {
+			fds = append(fds, uintptr(fd))
+		}
 	}
-	attr := &syscall.ProcAttr{Dir: c.Dir, Env: withToken(env, p.family.token), Files: fds[:]}
+	attr := &syscall.ProcAttr{Dir: c.Dir, Env: withToken(env, p.family.token), Files: fds}
 	here := false
 	if l.spawner.anywhere() {
 		here, err = unlessMain(func() (bool, error) { return p.spawn(&l.spawner, path, argv, attr, c.Limits) })

@@ -13,6 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	executor.Main(functions)
 	if code, is := other(os.Args); is {
 		os.Exit(code)
 	}

@@ -81,37 +81,54 @@ var (
 // The sequence is good for one loop: a second one goes on where the first ended, by
 // then mostly at the end. It costs a task for each Chunk items.
 func Map[In, Out any](ctx context.Context, ex Executor, fn func(context.Context, In) (Out, error), in iter.Seq[In], opts ...MapOption) iter.Seq2[Out, error] {
-	fail := func(err error) iter.Seq2[Out, error] {
+	m := &mapping[In, Out]{ctx: ctx}
+	switch {
+	case ctx == nil:
+		return m.start(in, opts, errNilContext)
+	case ex == nil:
+		return m.start(in, opts, errNilExecutor)
+	case fn == nil:
+		return m.start(in, opts, errNilFunction)
+	}
+	m.places = ex.places
+	m.one = func(item In) *futures.Future[Out] {
+		return Submit(ctx, ex, func(ctx context.Context) (Out, error) { return fn(ctx, item) })
+	}
+	m.several = func(batch []In) *futures.Future[[]outcome[Out]] {
+		return Submit(ctx, ex, func(ctx context.Context) ([]outcome[Out], error) { return inTurn(ctx, fn, batch), nil })
+	}
+	return m.start(in, opts, nil)
+}
+
+// start submits the first items. err is what is wrong already.
+func (m *mapping[In, Out]) start(in iter.Seq[In], opts []MapOption, err error) iter.Seq2[Out, error] {
+	if err == nil && m.ctx == nil {
+		err = errNilContext
+	}
+	if err == nil && in == nil {
+		err = errNilInput
+	}
+	o := mapOptions{chunk: 1}
+	for _, opt := range opts {
+		bad := errNilOption
+		if opt != nil {
+			bad = opt.applyMap(&o)
+		}
+		if bad != nil && err == nil {
+			err = fmt.Errorf("executor: Map: %w", bad)
+		}
+	}
+	if err != nil {
 		return func(yield func(Out, error) bool) {
 			var zero Out
 			yield(zero, err)
 		}
 	}
-	switch {
-	case ctx == nil:
-		return fail(errNilContext)
-	case ex == nil:
-		return fail(errNilExecutor)
-	case fn == nil:
-		return fail(errNilFunction)
-	case in == nil:
-		return fail(errNilInput)
-	}
-	o := mapOptions{chunk: 1}
-	for _, opt := range opts {
-		err := errNilOption
-		if opt != nil {
-			err = opt.applyMap(&o)
-		}
-		if err != nil {
-			return fail(fmt.Errorf("executor: Map: %w", err))
-		}
-	}
 	if o.buffer == 0 {
-		o.buffer = max(2*ex.places(), o.chunk)
+		o.buffer = max(2*m.places(), o.chunk)
 	}
 	o.chunk = min(o.chunk, o.buffer)
-	m := &mapping[In, Out]{ctx: ctx, ex: ex, fn: fn, options: o}
+	m.options = o
 	m.next, m.stop = iter.Pull(in)
 	done := false
 	defer func() {
@@ -138,8 +155,9 @@ func (r *results[In, Out]) all(yield func(Out, error) bool) {
 // mapping is the state of one Map.
 type mapping[In, Out any] struct {
 	ctx     context.Context
-	ex      Executor
-	fn      func(context.Context, In) (Out, error)
+	places  func() int                                 // of the pool; 0: it takes no more
+	one     func(In) *futures.Future[Out]              // submits one item
+	several func([]In) *futures.Future[[]outcome[Out]] // submits a chunk
 	options mapOptions
 	next    func() (In, bool)
 	stop    func()
@@ -199,15 +217,13 @@ func (m *mapping[In, Out]) submit(batch []In) {
 	p := &piece[Out]{items: len(batch)}
 	var err error
 	if len(batch) == 1 {
-		fn, item := m.fn, batch[0]
-		p.one = Submit(m.ctx, m.ex, func(ctx context.Context) (Out, error) { return fn(ctx, item) })
+		p.one = m.one(batch[0])
 		_, err, _ = p.one.TryResult()
 	} else {
-		fn := m.fn
-		p.several = Submit(m.ctx, m.ex, func(ctx context.Context) ([]outcome[Out], error) { return inTurn(ctx, fn, batch), nil })
+		p.several = m.several(batch)
 		_, err, _ = p.several.TryResult()
 	}
-	if errors.Is(err, ErrShutdown) && m.ex.places() == 0 { // and not fn's own error
+	if errors.Is(err, ErrShutdown) && m.places() == 0 { // and not fn's own error
 		p.items = 1 // one error for all that can't be done
 		m.end()
 	}

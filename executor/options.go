@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"slices"
@@ -189,8 +190,28 @@ type taskOptions struct {
 	timeout  time.Duration
 	detach   bool
 	after    []futures.Any
+	remote   *remoteOptions // of Call alone
 	err      error
 }
+
+// remoteOptions are options that only a call in another process has.
+type remoteOptions struct {
+	args           string // as in a frame
+	stdout, stderr io.Writer
+}
+
+// remoteOption is an option of Call alone.
+func remoteOption(set func(*remoteOptions)) TaskOption {
+	return taskOption(func(o *taskOptions) error {
+		if o.remote == nil {
+			o.remote = new(remoteOptions)
+		}
+		set(o.remote)
+		return nil
+	})
+}
+
+var errRemoteOption = errors.New("executor: KeywordArgs and Output are for calls in worker processes alone")
 
 // newTaskOptions is apart from its callers so that a task without options
 // allocates nothing for them.
@@ -287,6 +308,16 @@ type ShutdownOption interface {
 }
 
 type shutdownOptions struct{ noWait, cancel, abort bool }
+
+func newShutdownOptions(how []ShutdownOption) shutdownOptions {
+	var o shutdownOptions
+	for _, h := range how {
+		if h != nil {
+			h.applyShutdown(&o)
+		}
+	}
+	return o
+}
 
 type shutdownOption func(*shutdownOptions)
 

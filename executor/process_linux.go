@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -192,4 +193,29 @@ func groupLives(pgid int) bool {
 		}
 	}
 	return false
+}
+
+// residentMemory is how much memory a process has at the moment, in bytes.
+func residentMemory(pid int) (int64, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), " ")
+	pages, _, _ := strings.Cut(rest, " ")
+	n, err := strconv.ParseInt(pages, 10, 64)
+	return n * int64(os.Getpagesize()), err
+}
+
+// oomKills is how often the system has ended a process because there was no memory;
+// 0 where it does not tell.
+func oomKills() int64 {
+	text, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "\noom_kill ")
+	line, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.ParseInt(line, 10, 64) // "" where the system is too old
+	return n
 }

@@ -23,12 +23,7 @@ func (p *Pool) Shutdown(ctx context.Context, how ...ShutdownOption) error {
 	if ctx == nil {
 		return errNilContext
 	}
-	var o shutdownOptions
-	for _, h := range how {
-		if h != nil {
-			h.applyShutdown(&o)
-		}
-	}
+	o := newShutdownOptions(how)
 	p.stop(o)
 	if o.noWait {
 		return nil

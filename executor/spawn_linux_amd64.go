@@ -49,7 +49,7 @@ var noSpawn atomic.Bool
 // do it. openFiles is the RLIMIT_NOFILE of programs; number, called just before, says
 // where the process's number is to be written to before it runs.
 func spawnProcess(path string, argv []string, attr *syscall.ProcAttr, openFiles *unix.Rlimit, number func() *int32) (pid, pidfd int, ok bool, err error) {
-	if noSpawn.Load() || openFiles == nil {
+	if noSpawn.Load() || openFiles == nil || len(attr.Files) != len(spawning{}.files) {
 		return 0, -1, false, nil
 	}
 	a := &spawning{masks: [2]uint64{^uint64(0)}, openFiles: *openFiles, pidfd: -1}

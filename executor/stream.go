@@ -35,6 +35,15 @@ func (s *streams) open(c *Child, buffers *sync.Pool) (err error) {
 	if err := s.openIn(c.Stdin); err != nil {
 		return &StreamError{Stream: "stdin", Err: err}
 	}
+	if c.output[0] > 0 {
+		for i, fd := range c.output {
+			if s.child[1+i], err = dup(fd); err != nil {
+				s.child[1+i] = s.shared
+				return &StreamError{Stream: "stdout", Err: err}
+			}
+		}
+		return nil
+	}
 	if s.child[1], err = s.openOut("stdout", c.Stdout, buffers); err != nil {
 		return &StreamError{Stream: "stdout", Err: err}
 	}

@@ -1,0 +1,294 @@
+//go:build unix
+
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"flow/internal/wire"
+)
+
+// remoteWorker is one worker process. The goroutine that took it from the pool is the
+// only one to talk to it; its output is read by two others, and its end is awaited by
+// one more.
+type remoteWorker struct {
+	pool    *processPool
+	name    string
+	pid     int // 0: it never started
+	to      *os.File
+	from    *os.File
+	frames  *wire.Reader
+	out     *tap
+	err     *tap
+	hello   wire.Header
+	calls   uint64 // that it was sent
+	tasks   int    // that it has done
+	writing sync.Mutex
+
+	stop   context.CancelCauseFunc // tells its group to end
+	kill   context.CancelFunc      // ends its group at once
+	ended  chan struct{}           // closed when its group is gone
+	exit   Exit                    // after ended
+	failed error                   // after ended: why it could not be started or waited for
+	oomsAt int64                   // how often the system had run out of memory when it started
+
+	unfit bool // it was told to end; guarded by the pool's lock
+}
+
+var errWorkerClosed = errors.New("it is not needed any more")
+
+// launch starts a process. It returns before that is known to be a worker: see greet.
+func (p *processPool) launch(name string) (*remoteWorker, error) {
+	w := &remoteWorker{pool: p, name: name, ended: make(chan struct{}), oomsAt: oomKills()}
+	argv, err := p.options.runtime.argv()
+	if err != nil {
+		return nil, err
+	}
+	child, release, err := w.connect()
+	if err != nil {
+		return nil, err
+	}
+	child.Path, child.Args = argv[0], argv[1:]
+	child.Env, child.Limits, child.Grace = p.environment(), p.options.limits, p.options.grace
+	started := make(chan struct{})
+	child.OnStart = func(pid int) {
+		w.pid = pid
+		release()
+		close(started)
+	}
+	var ctx, kill context.Context
+	ctx, w.stop = context.WithCancelCause(context.Background())
+	kill, w.kill = context.WithCancel(context.Background())
+	child.Kill = kill
+	go func() {
+		w.exit, w.failed = p.launcher.Run(ctx, child)
+		if _, stopped := errors.AsType[*StopError](w.failed); stopped {
+			w.failed = nil // as it was told to
+		}
+		w.stop(nil)
+		w.kill()
+		if w.pid == 0 {
+			release()
+		}
+		w.disconnect()
+		close(w.ended)
+		p.gone(w)
+	}()
+	select {
+	case <-started:
+		return w, nil
+	case <-w.ended:
+		return nil, w.failed
+	}
+}
+
+// connect makes the worker's pipes, and the child that has the other ends of them:
+// those are closed here by release.
+func (w *remoteWorker) connect() (c *Child, release func(), err error) {
+	var theirs []int
+	release = func() {
+		for _, fd := range theirs {
+			closeFD(fd)
+		}
+	}
+	open := func(name string, weRead bool) (*os.File, int, error) {
+		read, write, err := pipe()
+		if err != nil {
+			return nil, -1, fmt.Errorf("executor: pipe: %w", err)
+		}
+		mine, its := read, write
+		if !weRead {
+			mine, its = write, read
+		}
+		theirs = append(theirs, its)
+		f, err := ours(mine, name+" of "+w.name)
+		return f, its, err
+	}
+	defer func() {
+		if err != nil {
+			release()
+			w.disconnect()
+		}
+	}()
+	c = new(Child)
+	var in, out int
+	if w.to, in, err = open("input", false); err != nil {
+		return nil, nil, err
+	}
+	if w.from, out, err = open("answers", true); err != nil {
+		return nil, nil, err
+	}
+	stdout, fd1, err := open("stdout", true)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.out = newTap(stdout, os.Stdout)
+	stderr, fd2, err := open("stderr", true)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.err = newTap(stderr, os.Stderr)
+	c.output, c.extra = [2]int{fd1, fd2}, []int{in, out}
+	w.frames = wire.NewReader(w.from)
+	return c, release, nil
+}
+
+// disconnect closes our ends.
+func (w *remoteWorker) disconnect() {
+	for _, f := range []*os.File{w.to, w.from} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	for _, t := range []*tap{w.out, w.err} {
+		if t != nil {
+			t.close()
+		}
+	}
+}
+
+// helloTime is how long a program has to say that it is a worker. Modules and
+// initialisers, which may take long, come after that.
+const helloTime = time.Minute
+
+// startupError says that a process did not become a worker.
+type startupError struct{ err error }
+
+func (e *startupError) Error() string { return e.err.Error() }
+func (e *startupError) Unwrap() error { return e.err }
+
+// greet waits until the process has said that it is a worker, and prepares it. A
+// *RemoteError is the initialiser's.
+func (w *remoteWorker) greet(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { w.stop(context.Cause(ctx)) })()
+	late := time.AfterFunc(helloTime, func() { w.stop(errLate) })
+	defer late.Stop()
+	if pre := w.pool.options.runtime.preamble(); pre != nil {
+		if _, err := w.to.Write(pre); err != nil {
+			return w.died(ctx, "its start", err)
+		}
+	}
+	f, err := w.frames.Next()
+	if err != nil {
+		return &startupError{w.died(ctx, "its start", err)}
+	}
+	late.Stop()
+	if f.Type != wire.Hello || f.Protocol != wire.Protocol {
+		w.kill()
+		<-w.ended
+		return &startupError{fmt.Errorf("worker %s speaks another protocol: %q %d, not %q %d", w.name, f.Type, f.Protocol, wire.Hello, wire.Protocol)}
+	}
+	w.hello = f.Header
+	o := w.pool.options
+	init := wire.Header{Type: wire.Init, Path: o.path, Preload: o.preload}
+	if o.init != "" {
+		init.Function, init.Args = o.init, wire.ListArgs
+	}
+	f, err = w.ask(init, o.initArgs)
+	switch {
+	case err != nil:
+		return &startupError{w.died(ctx, "its start", err)}
+	case f.Type == wire.Failed && f.Error != nil:
+		return w.remote(f.Error)
+	case f.Type != wire.Ready:
+		return &startupError{w.confused(f)}
+	}
+	return nil
+}
+
+var errLate = fmt.Errorf("it did not say within %v that it is a worker", helloTime)
+
+// ask sends a frame and reads the next.
+func (w *remoteWorker) ask(h wire.Header, blobs [][]byte) (*wire.Frame, error) {
+	w.writing.Lock()
+	err := wire.Write(w.to, h, blobs)
+	w.writing.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return w.frames.Next()
+}
+
+// confused ends a worker that sent what it should not have.
+func (w *remoteWorker) confused(f *wire.Frame) error {
+	w.kill()
+	<-w.ended
+	return fmt.Errorf("executor: worker %s broke the protocol: it answered with a frame of type %.40q, id %d", w.name, f.Type, f.ID)
+}
+
+func (w *remoteWorker) remote(e *wire.Error) *RemoteError {
+	return &RemoteError{Type: e.Type, Msg: e.Message, Traceback: e.Traceback, Lang: w.hello.Lang}
+}
+
+// died ends what is left of a worker whose pipe has ended, and tells what became of it.
+func (w *remoteWorker) died(ctx context.Context, doing string, err error) *BrokenError {
+	// It may have closed its pipe alone, or be about to end: that it ended by itself is
+	// worth a moment.
+	said := err
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isEPIPE(err) {
+		said = nil // the end of a pipe is what an end looks like
+	}
+	byUs := false
+	select {
+	case <-w.ended:
+	case <-time.After(time.Second):
+		byUs = true
+		w.kill()
+		<-w.ended
+	}
+	e := &BrokenError{
+		Pool: w.pool.pool.name, Worker: w.name, Task: doing, PID: w.exit.PID, ExitCode: w.exit.Code,
+		MaxRSS: w.exit.MaxRSS, StderrTail: w.err.tail(), Cause: w.failed,
+	}
+	if w.exit.Signal != 0 {
+		e.ExitCode, e.Signal = -1, w.exit.Signal
+		e.OOM = !byUs && w.exit.Signal == sigKill && oomKills() > w.oomsAt
+	}
+	switch {
+	case ctx.Err() != nil:
+		e.Cause = context.Cause(ctx)
+	case e.Cause == nil && said != nil:
+		e.Cause = said // it sent what is no frame
+	case e.Cause == nil && byUs:
+		e.Cause = errHungUp
+	}
+	return e
+}
+
+var errHungUp = errors.New("it had closed its pipe, and was ended")
+
+// interrupt ends the call that the worker is at: by a frame where it heeds that, else
+// with the worker. done undoes what is not done yet.
+func (w *remoteWorker) interrupt(id uint64, cause error) (done func() bool) {
+	end := func() {
+		w.pool.retire(w)
+		w.stop(cause)
+	}
+	if w.hello.Cancels && w.writing.TryLock() {
+		err := wire.Write(w.to, wire.Header{Type: wire.Cancel, ID: id}, nil)
+		w.writing.Unlock()
+		if err == nil {
+			return time.AfterFunc(w.pool.options.grace/2, end).Stop
+		}
+	}
+	end()
+	return func() bool { return false }
+}
+
+// release ends a worker that has nothing to do: it sees the end of its pipe.
+func (w *remoteWorker) release() {
+	w.writing.Lock()
+	w.to.Close()
+	w.writing.Unlock()
+	late := time.AfterFunc(w.pool.options.grace, func() { w.stop(errWorkerClosed) })
+	go func() {
+		<-w.ended
+		late.Stop()
+	}()
+}

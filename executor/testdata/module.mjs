@@ -1,0 +1,2 @@
+export const inner = (x) => ['esm', x];
+export default { byDefault: (x) => ['default', x] };
