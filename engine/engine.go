@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 
 	"flow/dag"
@@ -35,14 +36,16 @@ const DefaultThreads = 64
 // executors `default` and `thread` are shared by all workflows, one that a file
 // defines belongs to the workflow of that name. It is safe for concurrent use.
 type Engine struct {
-	places  func(*dag.Executor) int
-	environ []string
+	places    func(*dag.Executor) int
+	environ   []string
+	functions *executor.Registry
 
 	launcher executor.Launcher
 
 	mu     sync.Mutex
 	disp   *run.Dispatcher
 	pools  map[string]*executor.Pool
+	warm   map[warmKey]*executor.ProcessPool
 	runs   map[*run.Queue]*Run
 	closed bool
 }
@@ -55,6 +58,7 @@ type settings struct {
 	environ       []string
 	subreaper     bool
 	watcher       []string
+	functions     *executor.Registry
 }
 
 // Jobs limits how many attempts are at work at once, in all pools together.
@@ -67,6 +71,9 @@ func Workers(n int) Option { return func(s *settings) { s.workers = n } }
 
 // Environ sets what commands inherit, in place of the program's environment.
 func Environ(environ []string) Option { return func(s *settings) { s.environ = environ } }
+
+// Functions are what `call: go:Name` calls, in this process.
+func Functions(r *executor.Registry) Option { return func(s *settings) { s.functions = r } }
 
 // Subreaper makes the program the one that adopts whatever its commands leave
 // behind, so that all of it ends with them, in whatever process group or session
@@ -88,12 +95,14 @@ func New(opts ...Option) *Engine {
 		o(&s)
 	}
 	return &Engine{
-		places:   Places(s.workers),
-		environ:  s.environ,
-		launcher: executor.Launcher{Subreaper: s.subreaper, Watcher: s.watcher},
-		disp:     run.NewDispatcher(s.jobs, 0),
-		pools:    make(map[string]*executor.Pool),
-		runs:     make(map[*run.Queue]*Run),
+		places:    Places(s.workers),
+		environ:   s.environ,
+		functions: s.functions,
+		launcher:  executor.Launcher{Subreaper: s.subreaper, Watcher: s.watcher},
+		disp:      run.NewDispatcher(s.jobs, 0),
+		pools:     make(map[string]*executor.Pool),
+		warm:      make(map[warmKey]*executor.ProcessPool),
+		runs:      make(map[*run.Queue]*Run),
 	}
 }
 
@@ -115,6 +124,9 @@ func (e *Engine) Close() error {
 	}
 	var errs []error
 	for _, p := range e.pools {
+		errs = append(errs, p.Close())
+	}
+	for _, p := range e.warm {
 		errs = append(errs, p.Close())
 	}
 	return errors.Join(append(errs, e.launcher.Close())...)
@@ -155,6 +167,34 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 		e.pools[name] = p
 	}
 	return nil
+}
+
+// warmKey is what tells pools of worker processes apart: what a worker was started with
+// can't be changed.
+type warmKey struct {
+	pool, dir, environ string
+	executor           string // as text
+}
+
+// workers returns the worker processes of an executor with a runtime, nil for another.
+// It starts none yet.
+func (e *Engine) workers(w *dag.Workflow, x *dag.Executor, dir string) (*executor.ProcessPool, error) {
+	if x.Runtime == "" {
+		return nil, nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	environ := action.Environ(e.environ, w)
+	key := warmKey{poolOf(w, x), dir, strings.Join(environ, "\x00"), fmt.Sprintf("%+v", *x)}
+	if p := e.warm[key]; p != nil {
+		return p, nil
+	}
+	p, err := action.Workers(x, dir, key.pool, e.places(x), environ, &e.launcher)
+	if err != nil {
+		return nil, fmt.Errorf("engine: executor %s: %w", x.Name, err)
+	}
+	e.warm[key] = p
+	return p, nil
 }
 
 // Places tells how many places the pool of an executor has in an engine with
@@ -225,9 +265,11 @@ func (e *Engine) forget(r *Run) {
 	delete(e.runs, r.queue)
 }
 
-// Check tells what a workflow needs that this build can't do yet, a finding for
-// each place. A workflow with findings is refused by Start.
-func Check(w *dag.Workflow) []dag.Diagnostic {
+// Check tells what a workflow needs that this build, or an engine without options, can't
+// do, a finding for each place. A workflow with findings is refused by Start.
+func Check(w *dag.Workflow) []dag.Diagnostic { return check(w, nil) }
+
+func check(w *dag.Workflow, functions *executor.Registry) []dag.Diagnostic {
 	var found []dag.Diagnostic
 	add := func(at dag.Pos, format string, args ...any) {
 		found = append(found, w.Finding(at, format, args...))
@@ -236,7 +278,7 @@ func Check(w *dag.Workflow) []dag.Diagnostic {
 		add(s.Pos, "secret %s: secrets can't be used by this build yet", s.Name)
 	}
 	for _, t := range w.Tasks {
-		if _, err := action.For(t, true); err != nil {
+		if _, err := action.For(t, action.Place{Process: true, Functions: functions}); err != nil {
 			add(t.Pos, "task %s: %v", t.ID, err)
 		}
 		if t.Cache != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"flow/dag"
@@ -292,11 +293,22 @@ func (r *Run) attemptNews(e *run.Event, w *working) {
 	n.Status = dag.Succeeded.String()
 	if f := e.Failure; f != nil {
 		n.Status, n.Reason, n.Message = dag.Failed.String(), f.Reason.String(), f.Message
-		n.Tail = w.tail.String()
+		n.Tail = withTraceback(w.tail.String(), f.Traceback)
 	}
 	if e.ExitCode >= 0 {
 		c := int(e.ExitCode)
 		n.ExitCode = &c
 	}
 	r.news(n)
+}
+
+// withTraceback puts where an exception came from below the last lines of the output.
+func withTraceback(tail, traceback string) string {
+	if traceback == "" {
+		return tail
+	}
+	if tail != "" && !strings.HasSuffix(tail, "\n") {
+		tail += "\n"
+	}
+	return tail + traceback
 }

@@ -87,7 +87,7 @@ type place struct{ task, instance int32 }
 // error, and nothing has begun; so is a workflow for which Check has findings.
 func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	w := plan.Workflow
-	if found := Check(w); len(found) > 0 {
+	if found := check(w, e.functions); len(found) > 0 {
 		errs := make([]error, len(found))
 		for i, f := range found {
 			errs[i] = fmt.Errorf("%s:%d:%d: %s", f.File, f.Pos.Line, f.Pos.Col, f.Message)
@@ -193,7 +193,13 @@ func (r *Run) prepare() error {
 		if ok {
 			r.poolName[i] = poolOf(w, x)
 		}
-		a, err := action.For(t, ok && x.Process)
+		at := action.Place{Process: ok && x.Process, Functions: r.engine.functions}
+		if _, calls := t.Action.(dag.Call); calls && ok {
+			if at.Workers, err = r.engine.workers(w, x, r.shared.Base); err != nil {
+				return errors.Join(err, r.clean())
+			}
+		}
+		a, err := action.For(t, at)
 		if err != nil {
 			return errors.Join(err, r.clean())
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -57,14 +58,18 @@ type Child struct {
 	OnStart func(pid int)
 
 	// What a process pool hands over: descriptors that stay the caller's.
-	output [2]int // for stdout and stderr; 0: the fields above say
-	extra  []int  // for the descriptors from 3 on
+	output   [2]int        // for stdout and stderr; 0: the fields above say
+	extra    []int         // for the descriptors from 3 on
+	patience *atomic.Int64 // Grace, as it is when it is needed
 }
 
 // defaultGrace is a Child's Grace if it says nothing.
 const defaultGrace = 10 * time.Second
 
 func (c *Child) grace() time.Duration {
+	if c.patience != nil {
+		return time.Duration(c.patience.Load())
+	}
 	if c.Grace <= 0 {
 		return defaultGrace
 	}

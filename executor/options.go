@@ -197,7 +197,10 @@ type taskOptions struct {
 // remoteOptions are options that only a call in another process has.
 type remoteOptions struct {
 	args           string // as in a frame
+	env            map[string]string
 	stdout, stderr io.Writer
+	grace          time.Duration   // 0: the pool's KillGrace
+	kill           context.Context // nil: never
 }
 
 // remoteOption is an option of Call alone.
@@ -211,7 +214,7 @@ func remoteOption(set func(*remoteOptions)) TaskOption {
 	})
 }
 
-var errRemoteOption = errors.New("executor: KeywordArgs and Output are for calls in worker processes alone")
+var errRemoteOption = errors.New("executor: an option of Call: closures run in this process")
 
 // newTaskOptions is apart from its callers so that a task without options
 // allocates nothing for them.

@@ -46,19 +46,18 @@ func (p *process) stopping() {
 
 // finish waits until the process, what it left and its streams have ended.
 func (p *process) finish(ctx context.Context, c *Child, l *Launcher, s *streams) (Exit, error) {
-	grace := c.grace()
-	spare := context.AfterFunc(ctx, func() { p.stop(grace) })
+	spare := context.AfterFunc(ctx, func() { p.stop(c.grace()) })
 	if c.Kill != nil {
 		defer context.AfterFunc(c.Kill, p.stopNow)()
 	}
-	exit, err := p.collect(l, s, grace)
+	exit, err := p.collect(l, s, c)
 	p.family.kin.collected(p.pid)
 	p.settle(&l.spawner)
 	spare()
 	if p.pidfd >= 0 {
 		closeFD(p.pidfd)
 	}
-	streamErr := s.finish(grace)
+	streamErr := s.finish(c.grace())
 	p.ending.Lock()
 	defer p.ending.Unlock()
 	switch {

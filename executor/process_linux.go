@@ -142,9 +142,9 @@ func (r Rlimits) release(pid int) error {
 
 // collect waits for the process, tells what it left behind to end, and reaps it.
 // In this order: until it is reaped its number can't be another group's.
-func (p *process) collect(l *Launcher, s *streams, grace time.Duration) (Exit, error) {
+func (p *process) collect(l *Launcher, s *streams, c *Child) (Exit, error) {
 	err := p.await(l, s)
-	p.leaderEnded(grace)
+	p.leaderEnded(c.grace())
 	if err != nil {
 		return Exit{PID: p.pid}, err
 	}

@@ -21,10 +21,10 @@ func (p *process) fork(_ *spawner, path string, argv []string, attr *syscall.Pro
 }
 
 // collect waits for the process, reaps it, and tells what it left behind to end.
-func (p *process) collect(_ *Launcher, s *streams, grace time.Duration) (Exit, error) {
+func (p *process) collect(_ *Launcher, s *streams, c *Child) (Exit, error) {
 	s.follow()
 	exit, err := p.reap()
-	p.leaderEnded(grace)
+	p.leaderEnded(c.grace())
 	return exit, err
 }
 

@@ -31,6 +31,8 @@ type processOptions struct {
 	preload  []string
 	path     []string
 	env      map[string]string
+	environ  []string // nil: this process's
+	dir      string
 	limits   Rlimits
 	onDeath  DeathMode
 	grace    time.Duration
@@ -140,6 +142,29 @@ func Path(dirs ...string) ProcessOption {
 			}
 			o.path = append(o.path, abs)
 		}
+		return nil
+	})
+}
+
+// Dir has workers run in a folder; the default is that of this process.
+func Dir(path string) ProcessOption {
+	return processOption(func(o *processOptions) error {
+		info, err := os.Stat(path)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is no folder", path)
+		}
+		if err != nil {
+			return fmt.Errorf("Dir: %w", err)
+		}
+		o.dir = path
+		return nil
+	})
+}
+
+// Environ sets what workers inherit, in place of this process's environment.
+func Environ(environ []string) ProcessOption {
+	return processOption(func(o *processOptions) error {
+		o.environ = append([]string{}, environ...)
 		return nil
 	})
 }

@@ -99,7 +99,11 @@ const (
 )
 
 func (p *processPool) environment() []string {
-	env := append(os.Environ(), fmt.Sprintf("%s=%d", wire.Marker, wire.Protocol))
+	env := p.options.environ
+	if env == nil {
+		env = os.Environ()
+	}
+	env = append(slices.Clip(env), fmt.Sprintf("%s=%d", wire.Marker, wire.Protocol))
 	for _, name := range slices.Sorted(maps.Keys(p.options.env)) {
 		env = append(env, name+"="+p.options.env[name])
 	}

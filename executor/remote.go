@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"reflect"
+	"time"
 
 	"flow/futures"
 	"flow/internal/task"
@@ -76,6 +77,19 @@ func Output(stdout, stderr io.Writer) TaskOption {
 			o.stderr = stderr
 		}
 	})
+}
+
+// CallEnv sets variables of the worker's environment for as long as the task runs. It is
+// for Call alone.
+func CallEnv(variables map[string]string) TaskOption {
+	return remoteOption(func(o *remoteOptions) { o.env = variables })
+}
+
+// StopWithin sets how long the worker has to end by itself when the task is aborted, runs
+// out of time or its context ends, in place of the pool's KillGrace; it is ended at once
+// when kill, which may be nil, ends as well. It is for Call alone.
+func StopWithin(grace time.Duration, kill context.Context) TaskOption {
+	return remoteOption(func(o *remoteOptions) { o.grace, o.kill = grace, kill })
 }
 
 // remoteCall is one call of a function in a worker.
@@ -178,9 +192,16 @@ func (w *remoteWorker) do(ctx context.Context, c *remoteCall) (*wire.Frame, erro
 	var undo func() bool
 	stop := context.AfterFunc(ctx, func() {
 		defer close(settled)
-		undo = w.interrupt(id, context.Cause(ctx))
+		undo = w.interrupt(id, c.grace, context.Cause(ctx))
 	})
-	h := wire.Header{Type: wire.Call, ID: id, Function: c.function, Args: c.args, Items: c.items, Plain: c.plain}
+	if c.kill != nil {
+		defer context.AfterFunc(c.kill, func() {
+			if ctx.Err() != nil { // else nobody has asked for its end
+				w.kill()
+			}
+		})()
+	}
+	h := wire.Header{Type: wire.Call, ID: id, Function: c.function, Args: c.args, Items: c.items, Plain: c.plain, Env: c.env}
 	f, err := w.ask(h, c.blobs)
 	intact := err == nil
 	if !stop() {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"flow/internal/wire"
@@ -30,6 +31,8 @@ type remoteWorker struct {
 	calls   uint64 // that it was sent
 	tasks   int    // that it has done
 	writing sync.Mutex
+
+	patience atomic.Int64 // how long it has between SIGTERM and SIGKILL
 
 	stop   context.CancelCauseFunc // tells its group to end
 	kill   context.CancelFunc      // ends its group at once
@@ -55,7 +58,8 @@ func (p *processPool) launch(name string) (*remoteWorker, error) {
 		return nil, err
 	}
 	child.Path, child.Args = argv[0], argv[1:]
-	child.Env, child.Limits, child.Grace = p.environment(), p.options.limits, p.options.grace
+	w.patience.Store(int64(p.options.grace))
+	child.Env, child.Dir, child.Limits, child.patience = p.environment(), p.options.dir, p.options.limits, &w.patience
 	started := make(chan struct{})
 	child.OnStart = func(pid int) {
 		w.pid = pid
@@ -265,16 +269,20 @@ var errHungUp = errors.New("it had closed its pipe, and was ended")
 
 // interrupt ends the call that the worker is at: by a frame where it heeds that, else
 // with the worker. done undoes what is not done yet.
-func (w *remoteWorker) interrupt(id uint64, cause error) (done func() bool) {
+func (w *remoteWorker) interrupt(id uint64, grace time.Duration, cause error) (done func() bool) {
+	if grace <= 0 {
+		grace = w.pool.options.grace
+	}
 	end := func() {
 		w.pool.retire(w)
+		w.patience.Store(int64(grace))
 		w.stop(cause)
 	}
 	if w.hello.Cancels && w.writing.TryLock() {
 		err := wire.Write(w.to, wire.Header{Type: wire.Cancel, ID: id}, nil)
 		w.writing.Unlock()
 		if err == nil {
-			return time.AfterFunc(w.pool.options.grace/2, end).Stop
+			return time.AfterFunc(grace/2, end).Stop
 		}
 	}
 	end()

@@ -56,6 +56,37 @@ func Register[In, Out any](r *Registry, name string, fn func(context.Context, In
 	return nil
 }
 
+// Has reports whether a function has that name.
+func (r *Registry) Has(name string) bool {
+	_, ok := r.find(name)
+	return ok
+}
+
+func (r *Registry) find(name string) (registered, bool) {
+	if r == nil {
+		return nil, false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	fn, ok := r.functions[name]
+	return fn, ok
+}
+
+// Call calls a function in this process, on the caller's goroutine. in is given to it as
+// if it had been sent to a worker, so it need not have the function's type; the result
+// comes back as it is.
+func (r *Registry) Call(ctx context.Context, name string, in any) (any, error) {
+	fn, ok := r.find(name)
+	if !ok {
+		return nil, fmt.Errorf("executor: no function %q is registered", name)
+	}
+	blobs, err := wire.Encode(in, false)
+	if err != nil {
+		return nil, newEncodeError(err)
+	}
+	return fn(ctx, func(out any) error { return wire.Decode(blobs, out) })
+}
+
 // Main turns this process into a worker if a pool with Self has started it as one, and
 // then never returns. Otherwise it does nothing. It is to be the first line of main, with
 // all functions registered; the worker's standard input is empty.
@@ -121,6 +152,7 @@ func (s *server) cancelCall(id uint64) {
 func (s *server) answer(f *wire.Frame) (wire.Header, [][]byte) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer setenv(f.Env)()
 	s.mu.Lock()
 	s.current, s.cancel = f.ID, cancel
 	s.mu.Unlock()
@@ -143,6 +175,29 @@ func (s *server) answer(f *wire.Frame) (wire.Header, [][]byte) {
 		return wire.Header{Type: wire.Failed, ID: f.ID, Error: describe(err)}, nil
 	}
 	return wire.Header{Type: wire.Result, ID: f.ID}, blobs
+}
+
+// setenv sets variables, until undo.
+func setenv(variables map[string]string) (undo func()) {
+	type was struct {
+		value string
+		set   bool
+	}
+	before := make(map[string]was, len(variables))
+	for name, value := range variables {
+		old, set := os.LookupEnv(name)
+		before[name] = was{old, set}
+		_ = os.Setenv(name, value) // a name that can't be is nobody's
+	}
+	return func() {
+		for name, old := range before {
+			if old.set {
+				_ = os.Setenv(name, old.value)
+			} else {
+				_ = os.Unsetenv(name)
+			}
+		}
+	}
 }
 
 // asResult words the error of a result that can't be sent.
@@ -201,9 +256,7 @@ func (s *server) each(ctx context.Context, f *wire.Frame) (wire.Header, [][]byte
 
 // call calls a function on a goroutine of its own, which it may end as it likes.
 func (s *server) call(ctx context.Context, f *wire.Frame, decode func(any) error) (v any, err error) {
-	s.registry.mu.RLock()
-	fn, ok := s.registry.functions[f.Function]
-	s.registry.mu.RUnlock()
+	fn, ok := s.registry.find(f.Function)
 	if !ok {
 		return nil, fmt.Errorf("no function %q is registered", f.Function)
 	}

@@ -206,15 +206,29 @@ async function answer(header, blobs) {
   return [{ type: 'results', id: header.id, errors }, out];
 }
 
+// setenv sets variables, or takes those away that are undefined, and returns what undoes
+// that.
+function setenv(variables = {}) {
+  const before = {};
+  for (const [name, value] of Object.entries(variables)) {
+    before[name] = process.env[name];
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+  return before;
+}
+
 async function serve(header, blobs) {
   if (header.type === 'cancel') return;
   let reply = [{ type: 'ready' }];
+  const undo = setenv(header.env);
   try {
     if (header.type === 'init') await start(header, blobs);
     else reply = await answer(header, blobs);
   } catch (e) {
     reply = [{ type: 'error', id: header.id || 0, error: failure(e) }];
   }
+  setenv(undo);
   send(...reply);
 }
 

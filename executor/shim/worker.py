@@ -271,7 +271,7 @@ def failure(e, **more):
     if isinstance(e, SystemExit):
         message = "sys.exit(%s)" % ("" if e.code is None else repr(e.code))
     text = "".join(traceback.format_exception(type(e), e, tb))
-    if tb is None and e.__cause__ is None and e.__context__ is None:
+    if tb is None and e.__cause__ is None and (e.__context__ is None or e.__suppress_context__):
         text = ""
     return dict(more, type=name, message=message, traceback=clean(text))
 
@@ -286,6 +286,18 @@ def flush():
             stream.flush()
         except Exception:
             pass  # the task has closed it
+
+
+def setenv(variables):
+    """Sets variables, or takes those away that are None, and returns what undoes that."""
+    before = {}
+    for name, value in variables.items():
+        before[name] = os.environ.get(name)
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    return before
 
 
 def start(header, blobs):
@@ -345,6 +357,7 @@ def main():
         if kind == "cancel":
             continue
         reply, out = {"type": "ready"}, ()
+        undo = setenv(header["env"]) if "env" in header else None
         try:
             if kind == "init":
                 start(header, blobs)
@@ -354,6 +367,8 @@ def main():
             raise
         except BaseException as e:
             reply, out = {"type": "error", "id": header.get("id", 0), "error": failure(e)}, ()
+        if undo is not None:
+            setenv(undo)
         header = blobs = None
         flush()
         if type(reply) is bytes:

@@ -1,4 +1,4 @@
-// Package action does what a task says: run, exec, expr. There is one file for
+// Package action does what a task says: run, exec, expr, call. There is one file for
 // each kind behind one small interface; what commands have in common, their
 // surroundings and their results, has files of its own.
 package action
@@ -61,15 +61,30 @@ type Outcome struct {
 // has passed. Any other cause means that somebody wanted it to end.
 var ErrTimeout = errors.New("timeout")
 
-// For returns the action of a task. process says whether its executor is of
-// kind process. It is an error where this build has no such action.
-func For(t *dag.Task, process bool) (Action, error) {
+// Place is where the attempts of a task are made.
+type Place struct {
+	Process   bool                  // its executor is of kind process
+	Workers   *executor.ProcessPool // of its executor, where that has a runtime
+	Functions *executor.Registry    // of this process
+}
+
+// For returns the action of a task. It is an error where this build has no such
+// action.
+func For(t *dag.Task, at Place) (Action, error) {
 	switch t.Action.(type) {
 	case dag.Run:
-		if process {
+		if at.Process {
 			return script{}, nil
 		}
 		return interpreted{}, nil
+	case dag.Call:
+		if name, ok := Native(t); ok {
+			if !at.Functions.Has(name) {
+				return nil, fmt.Errorf("no Go function %q is registered: `go:` is for programs that embed flow", name)
+			}
+			return function{at.Functions, name}, nil
+		}
+		return remote{at.Workers}, nil
 	case dag.Exec:
 		return program{}, nil
 	case dag.Compute:

@@ -87,7 +87,7 @@ func (v *endings) failures(b *strings.Builder, s *engine.Summary, st style) {
 				fmt.Fprintf(b, "  %s\n", name)
 			}
 			for _, line := range lines {
-				fmt.Fprintf(b, "  %s %s\n", st.faint("│"), fit(line, 400))
+				fmt.Fprintf(b, "  %s %s%s\n", st.faint("│"), indent(line), fit(line, 400))
 			}
 		}
 	}
@@ -132,6 +132,22 @@ func lastLines(text string, most int) []string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
 	return lines[max(0, len(lines)-most):]
+}
+
+// indent is the space that a line begins with: a traceback is hard to read without.
+func indent(line string) string {
+	n := 0
+	for _, c := range line {
+		switch c {
+		case ' ':
+			n++
+		case '\t':
+			n += 4
+		default:
+			return blanks(min(n, 40))
+		}
+	}
+	return ""
 }
 
 // outputs prints the run's outputs in the order of the file.

@@ -62,6 +62,8 @@ type Header struct {
 	Args     string `json:"args,omitzero"`  // how blob 0 is given to the function
 	Items    int    `json:"items,omitzero"` // blob 0 is a list of so many inputs, one after the other; 0: it is one input
 	Plain    bool   `json:"plain,omitzero"` // the answer is JSON alone, without other blobs
+	// Env are variables of the environment during the call.
+	Env map[string]string `json:"env,omitempty"`
 
 	// Failed, and of items in Results.
 	Error  *Error  `json:"error,omitzero"`
