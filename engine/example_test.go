@@ -10,6 +10,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/executor"
 )
 
 // plan plans a workflow that stands in the program itself; dag.Load reads one from
@@ -130,4 +131,38 @@ func ExampleCheck() {
 		fmt.Println(d)
 	}
 	// Output: example.yaml:1:10: task ask: `http` can't be run by this build yet
+}
+
+// A workflow calls functions of the program that runs it: their argument is made of the
+// task's inputs.
+func ExampleFunctions() {
+	type order struct {
+		Items []float64 `json:"items"`
+		Rate  float64   `json:"rate"`
+	}
+	total := func(_ context.Context, o order) (float64, error) {
+		sum := 0.0
+		for _, price := range o.Items {
+			sum += price
+		}
+		return sum * (1 + o.Rate), nil
+	}
+	var functions executor.Registry
+	if err := executor.Register(&functions, "total", total); err != nil {
+		log.Fatal(err)
+	}
+	p := plan(`
+tasks:
+  prices: { expr: "[10, 20]" }
+  total: { call: "go:total", inputs: { items: "${{ tasks.prices.result }}", rate: 0.5 } }
+outputs: { total: "${{ tasks.total.result }}" }
+`)
+	e := engine.New(engine.Functions(&functions))
+	defer e.Close()
+	s, err := e.Run(context.Background(), p, engine.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Status, s.Outputs["total"])
+	// Output: succeeded 45
 }

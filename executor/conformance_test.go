@@ -28,7 +28,6 @@ func ignoreSIGTERM() { signal.Ignore(syscall.SIGTERM) }
 // their names.
 type subject struct {
 	name     string
-	prefix   string // of names of functions
 	call     func(ctx context.Context, fn string, in any, opts ...executor.TaskOption) *futures.Future[any]
 	each     func(ctx context.Context, fn string, in iter.Seq[int], opts ...executor.MapOption) iter.Seq2[int, error]
 	shutdown func(ctx context.Context, how ...executor.ShutdownOption) error
@@ -301,7 +300,7 @@ func TestConformanceSaturation(t *testing.T) {
 		}
 		for i, g := range gates {
 			g.entered()
-			if st := s.stats(); st.Running != min(3, 5-i) && st.Running != 3 || st.Workers > 3 {
+			if st := s.stats(); st.Running > 3 || st.Workers > 3 || i < 3 && st.Running != 3 {
 				t.Errorf("%d: %+v", i, st)
 			}
 			if i >= 2 {

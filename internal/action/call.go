@@ -100,7 +100,7 @@ func called(err error) Outcome {
 	case raised:
 		f.Message, f.Type = remote.Error(), remote.Type
 	case ended:
-		f.Reason, f.ExitCode = dag.ReasonExit, broken.ExitCode
+		f.Reason, f.ExitCode = dag.ReasonLost, broken.ExitCode
 		f.Message = strings.TrimPrefix(broken.Error(), "executor: ")
 		if sig, ok := broken.Signal.(syscall.Signal); ok {
 			f.ExitCode = 128 + int(sig)
