@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures flow's futures and pools beside those of others, in one run.
 
-usage: bench/futures.py [--rounds 5] [--limit 3] [--process-pool]
+usage: bench/futures.py [--rounds 5] [--limit 3]
 
 Beside: Python's concurrent.futures; the pools ants, pond, conc and errgroup for Go;
 and channels by hand. Each round runs every one of them once, in a process of its
@@ -30,8 +30,8 @@ WAITS = [
     ("pond results", "pond's own"),
     ("go + bare channel", "no pool, no errors"),
 ]
-CALL, ECHO, POOL = "flow: executor.Call", "pipe echo", "ProcessPoolExecutor"
-CALLS = [(CALL, "from Go"), (ECHO, "the same bytes back: the floor"), ("pipe echo of JSON", "read and written again by Python"), (POOL, "Python's own, from Python")]
+CALL, ECHO, JSON, POOL = "flow: executor.Call", "pipe echo", "pipe echo of JSON", "ProcessPoolExecutor"
+CALLS = [(CALL, "from Go"), (ECHO, "the same bytes back: the floor"), (JSON, "read and written again by Python"), (POOL, "Python's own, from Python")]
 PYTHON = [("Python threads", "a result each", ["submit", "threads"]), ("Python processes", "a result each", ["submit", "processes"])]
 MANY = [("flow", "a result each"), ("pond results", "a result each"), ("Python threads", "a result each")]
 
@@ -90,18 +90,15 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--limit", type=float, default=3, help="seconds after which a deadlock counts as one")
-    ap.add_argument("--process-pool", action="store_true", help="flow's warm Python calls as well (a build with the tag processpool)")
     args = ap.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         binary = f"{folder}/futures"
-        tags = ["-tags", "processpool"] if args.process_pool else []
-        subprocess.run(["go", "build", *tags, "-o", binary, "."], cwd=f"{HERE}/futures", check=True)
+        subprocess.run(["go", "build", "-o", binary, "."], cwd=f"{HERE}/futures", check=True)
         run([binary], [sys.executable, f"{HERE}/futures/peer.py"], args)
 
 
 def run(go, python, args):
     peers = [tuple(line.split("\t")) for line in output([*go, "peers"]).splitlines()]
-    calls = CALLS if args.process_pool else CALLS[1:]
     rounds = []
     for _ in range(args.rounds):
         submit = {name: [*go, "submit", name] for name, _ in peers} | {name: [*python, *what] for name, _, what in PYTHON}
@@ -117,7 +114,7 @@ def run(go, python, args):
     table("1,000 tasks submitted to 2 workers, then each result; a task", rounds, [*peers, *((n, g) for n, g, _ in PYTHON)], "flow")
     table("100,000 tasks submitted; a task", many, MANY, "flow")
     table("a chain of 100 tasks, each waiting for one that it submits; a task", waits, WAITS, WAIT)
-    table("one warm call of a Python function at a time", called, calls, ECHO)
+    table("one warm call of a Python function at a time", called, CALLS, ECHO)
     for case, what in CASES:
         print(f"\n{what}")
         for (of, name), end in ends.items():
@@ -134,12 +131,9 @@ def run(go, python, args):
         ("a wait that the detector sees / the task's own select", waits, ratio(WAIT, SELECT), "<", 1.1),
         ("… / a wait with context.Background()", waits, ratio(WAIT, BACKGROUND), "<", 1.1),
         ("… / a bare channel", waits, ratio(WAIT, CHANNEL), "<", 1.1),
+        ("a warm Python call / a line of JSON there and back", called, ratio(CALL, JSON), "<", 1.5),
+        ("a warm Python call / ProcessPoolExecutor", called, ratio(CALL, POOL), "<", 0.3),
     ]
-    if args.process_pool:
-        promises += [
-            ("a warm Python call / the pipe echo", called, ratio(CALL, ECHO), "<", 1.5),
-            ("a warm Python call / ProcessPoolExecutor", called, ratio(CALL, POOL), "<", 0.3),
-        ]
     print("\npromised")
     for what, of, value, better, bound in promises:
         mid, low, high = middle(of, value)

@@ -127,14 +127,9 @@ func (p *processPool) take(ctx context.Context) (*remoteWorker, error) {
 // reserve returns an idle worker. nil: there is room for a new one, which is counted as
 // started.
 func (p *processPool) reserve(ctx context.Context) (*remoteWorker, error) {
-	defer context.AfterFunc(ctx, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.free.Broadcast()
-	})()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for {
+	for waits := false; ; {
 		if err := cmp.Or(p.broken, p.closing); err != nil {
 			return nil, err
 		}
@@ -151,7 +146,15 @@ func (p *processPool) reserve(ctx context.Context) (*remoteWorker, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		p.free.Wait() // for one that is recycled, and not gone yet
+		if !waits { // for one that is recycled, and not gone yet
+			waits = true
+			defer context.AfterFunc(ctx, func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.free.Broadcast()
+			})()
+		}
+		p.free.Wait()
 	}
 }
 

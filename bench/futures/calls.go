@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
+
+	"flow/executor"
 )
 
 // echoes are Python programs that answer each line: as it is, or read as JSON and
@@ -27,9 +30,9 @@ while line := read():
 `,
 }
 
-// calls are ways to have a living Python do something, one thing at a time. A build
-// with the tag processpool adds flow's own.
+// calls are ways to have a living Python do something, one thing at a time.
 var calls = []way{
+	{"flow: executor.Call", flowCall},
 	{"pipe echo", func() func() error { return echo("bare") }},
 	{"pipe echo of JSON", func() func() error { return echo("json") }},
 }
@@ -54,5 +57,19 @@ func echo(kind string) func() error {
 			err = fmt.Errorf("echo: %q", got)
 		}
 		return err
+	}
+}
+
+// flowCall returns what calls a Python function by flow's process pool, which has
+// one worker.
+func flowCall() func() error {
+	ctx := context.Background()
+	p, err := executor.NewProcessPool(executor.Python("python3"), executor.MaxWorkers(1))
+	return func() error {
+		if err != nil {
+			return err
+		}
+		v, err := executor.Call[int, int](ctx, p, "operator:neg", 7).Result(ctx)
+		return check(-7, v, err)
 	}
 }
