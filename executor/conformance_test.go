@@ -162,6 +162,11 @@ func newGate(t *testing.T) *gate {
 	if err := syscall.Mkfifo(g.path, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // not before: the collector would close it
+		if g.file != nil {
+			g.file.Close()
+		}
+	})
 	return g
 }
 
