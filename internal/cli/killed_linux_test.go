@@ -18,6 +18,7 @@ import (
 const stubborn = `
 executors:
   default: { kind: process, workers: 16 }
+  py: { runtime: python }
 tasks:
   group:   { run: 'sleep %[1]s & sleep %[1]s' }
   deaf:    { run: 'trap "" TERM HUP INT; (trap "" TERM; sleep %[1]s; :) & sleep %[1]s; :' }
@@ -25,6 +26,7 @@ tasks:
   daemon:  { run: '(setsid sh -c "sleep %[1]s & sleep %[1]s" &) ; sleep %[1]s' }
   jobs:    { run: 'set -m; sleep %[1]s & sleep %[1]s', shell: bash -eu }
   inside:  { run: '(setsid sleep %[1]s &) ; sleep %[1]s', executor: thread }
+  warm:    { call: "os:system", executor: py, inputs: { command: "(setsid sleep %[1]s &) ; sleep %[1]s" } }
   exec:    { exec: [sleep, "%[1]s"] }
   spin:    { run: 'while :; do :; done # %[1]s' }
   loud:    { run: 'yes %[1]s' }
