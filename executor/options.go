@@ -28,6 +28,7 @@ type poolOptions struct {
 	whenFull   WhenFull
 	idle       time.Duration // 0: for ever
 	onPanic    PanicMode
+	unobserved func(name string, err error) // nil: nobody is told
 }
 
 func newPoolOptions(opts []PoolOption) (*poolOptions, error) {
@@ -172,6 +173,30 @@ func OnPanic(mode PanicMode) PoolOption {
 			return fmt.Errorf("OnPanic: unknown PanicMode(%d)", mode)
 		}
 		o.onPanic = mode
+		return nil
+	})
+}
+
+// OnUnobserved has fn told of the tasks that fail without anybody ever looking at
+// their error: fn is called with the task's name and error once the future, having
+// become unreachable, is collected as garbage, so some time later or, at the end of
+// a program, not at all. Tasks that the pool refuses have failed too; cancelled ones
+// have not.
+//
+// Looking is Future.Result, Err or TryResult if they return the error, and Gather for
+// the one that it returns. Waiting for the future, or being handed it by OnDone,
+// AsCompleted, Wait or a Set, is not. An error that a dependent task (Then, After) or
+// Flatten passes on is looked at with that future's; if nobody does, fn is told once,
+// with the name of the task where it began.
+//
+// Each call is on a goroutine of its own; a panic in fn is logged. A failure costs two
+// small allocations more, anything else nothing.
+func OnUnobserved(fn func(name string, err error)) PoolOption {
+	return poolOption(func(o *poolOptions) error {
+		if fn == nil {
+			return fmt.Errorf("OnUnobserved: nil function")
+		}
+		o.unobserved = fn
 		return nil
 	})
 }

@@ -152,7 +152,7 @@ func (p *pool) end(w *work) {
 	w.phase = gone
 	switch {
 	case w.node.State() != task.Finished:
-	case w.node.Err() == nil:
+	case !w.node.Failed():
 		p.done++
 	default:
 		p.failed++
@@ -193,7 +193,7 @@ func (wk *worker) initialise(w *work) bool {
 		values, err := callInit(p.options.init)
 		if err != nil {
 			p.breakDown(err)
-			w.node.Fail(p.brokenFor(w))
+			w.fail(p.brokenFor(w))
 			w.drop()
 			return false
 		}
@@ -234,7 +234,7 @@ func (p *pool) breakDown(cause error) {
 	waiting := p.withdraw()
 	p.mu.Unlock()
 	for _, w := range waiting {
-		w.node.Fail(p.brokenFor(w))
+		w.fail(p.brokenFor(w))
 		w.drop()
 	}
 }
