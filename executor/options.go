@@ -78,9 +78,12 @@ func checkWorkers(n int) error {
 	return nil
 }
 
-// NamePrefix names the pool. Its workers are called "s_1" and so on, in the
-// labels of CPU profiles, and tasks without a name "s#1". The default is
-// "pool-1", with a number of the process's own.
+// NamePrefix names the pool. Its workers are called "s_1" and so on, and tasks
+// without a name "s#1". The default is "pool-1", with a number of the process's own.
+//
+// The goroutines of a pool have the pprof labels "pool" and "worker". A task with a
+// Name, and what it starts, has "task" as well, beside the labels of the context that
+// it was submitted with; its own context has them all. That costs such a task 0.2 µs.
 func NamePrefix(s string) CommonOption {
 	return CommonOption{name: s, set: func(c CommonOption, _ *int, name *string) error {
 		if c.name == "" {
@@ -239,7 +242,7 @@ type taskOption func(*taskOptions) error
 
 func (f taskOption) applyTask(o *taskOptions) error { return f(o) }
 
-// Name names the task, in errors, deadlocks and Shutdown's reports.
+// Name names the task, in errors, deadlocks, profiles and Shutdown's reports.
 func Name(s string) TaskOption {
 	return taskOption(func(o *taskOptions) error {
 		o.name = s

@@ -18,6 +18,7 @@ type worker struct {
 	name   string
 	task   *work           // what it runs; written with the pool's lock held
 	wake   chan struct{}   // tells an idle one that it has a task, or is dismissed; holds one
+	labels context.Context // has the pprof labels of the worker
 	values context.Context // what Init returned
 	ready  bool            // Init has run
 }
@@ -49,7 +50,7 @@ func (wk *worker) loop() {
 			wk.pool.lost(wk)
 		}
 	}()
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name)))
+	wk.labels = pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name))
 	for {
 		wk.run(wk.task)
 		if !wk.next() {
@@ -60,6 +61,7 @@ func (wk *worker) loop() {
 
 // run runs one task, if it is not cancelled by now.
 func (wk *worker) run(w *work) {
+	pprof.SetGoroutineLabels(wk.labels) // the last task may have set others
 	if !wk.ready && !wk.initialise(w) {
 		return
 	}
@@ -78,6 +80,11 @@ func (wk *worker) run(w *work) {
 		w.node.Limit(few.timeout, w.overtime())
 		timer := time.AfterFunc(few.timeout, w.expire)
 		defer timer.Stop()
+	}
+	if w.node.Named() {
+		ctx = pprof.WithLabels(ctx, pprof.Labels("pool", wk.pool.name, "worker", wk.name, "task", w.node.Name()))
+		pprof.SetGoroutineLabels(ctx)
+		defer pprof.SetGoroutineLabels(wk.labels)
 	}
 	w.job.call(ctx)
 }

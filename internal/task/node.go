@@ -139,6 +139,9 @@ func (n *Node) Name() string {
 	return n.name
 }
 
+// Named reports whether the node was given a name.
+func (n *Node) Named() bool { return n.name != "" }
+
 // Rename gives the node a name. It is called before the node is shared.
 func (n *Node) Rename(name string) { n.name = name }
 
