@@ -29,6 +29,8 @@ type poolOptions struct {
 	idle       time.Duration // 0: for ever
 	onPanic    PanicMode
 	unobserved func(name string, err error) // nil: nobody is told
+	stallAfter time.Duration
+	onStall    func(Stall) // nil: nobody is told
 }
 
 func newPoolOptions(opts []PoolOption) (*poolOptions, error) {

@@ -61,6 +61,7 @@ func TestRow98BadPoolOptions(t *testing.T) {
 	for _, opt := range []executor.PoolOption{
 		executor.MaxWorkers(0), executor.MaxWorkers(-1), executor.NamePrefix(""), executor.Init(nil), executor.MaxBlocked(-1),
 		executor.QueueLimit(-1, executor.Block), executor.QueueLimit(1, 7), executor.IdleTimeout(0), executor.OnPanic(7), nil,
+		executor.OnUnobserved(nil), executor.OnStall(0, func(executor.Stall) {}), executor.OnStall(1, nil),
 	} {
 		if p, err := executor.NewPool(opt); err == nil || p != nil {
 			t.Errorf("%v: %v, %v", opt, p, err)

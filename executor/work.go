@@ -200,6 +200,7 @@ func (p *pool) forget(w *work, failed bool) {
 		return
 	}
 	w.phase = gone
+	p.watchdog.moved()
 	if failed {
 		p.failed++
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
+	"sync/atomic"
 	"time"
 
 	"flow/futures"
@@ -21,6 +22,8 @@ type worker struct {
 	labels context.Context // has the pprof labels of the worker
 	values context.Context // what Init returned
 	ready  bool            // Init has run
+
+	goroutine atomic.Int64 // its number, for the pool's watchdog if there is one
 }
 
 // launch gives a task that has its places to a worker.
@@ -50,6 +53,9 @@ func (wk *worker) loop() {
 			wk.pool.lost(wk)
 		}
 	}()
+	if wk.pool.watchdog != nil {
+		wk.goroutine.Store(goroutineID())
+	}
 	wk.labels = pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name))
 	for {
 		wk.run(wk.task)
@@ -143,6 +149,7 @@ func (wk *worker) rest() {
 
 // end takes back what a task had that its worker has returned from.
 func (p *pool) end(w *work) {
+	p.watchdog.moved()
 	switch w.phase {
 	case placed:
 		p.displace(w)
@@ -248,6 +255,7 @@ func (p *pool) breakDown(cause error) {
 
 // withdraw takes all tasks back that have not started.
 func (p *pool) withdraw() []*work {
+	p.watchdog.moved()
 	waiting := p.queue.all()
 	for _, w := range waiting {
 		p.unqueue(w)
