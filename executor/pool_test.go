@@ -125,7 +125,7 @@ func TestRow99PanicAndGoexit(t *testing.T) {
 	}
 }
 
-func TestGoexitInACallbackTakesNoWorker(t *testing.T) {
+func TestRow159GoexitInACallbackTakesNoWorker(t *testing.T) {
 	p := newPool(t, executor.MaxWorkers(1))
 	f, release := blocker(t, p)
 	second := make(chan struct{})
@@ -139,7 +139,7 @@ func TestGoexitInACallbackTakesNoWorker(t *testing.T) {
 	}
 }
 
-func TestInit(t *testing.T) {
+func TestRow161Init(t *testing.T) {
 	type key struct{}
 	var calls atomic.Int64
 	p := newPool(t, executor.MaxWorkers(2), executor.Init(func(ctx context.Context) (context.Context, error) {
@@ -161,6 +161,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// Rows 93 and 167 as well: what is submitted later fails alike; and 164: with the cause.
 func TestRow163And165FailingInit(t *testing.T) {
 	failure := errors.New("failure")
 	for name, init := range map[string]func(){"error": func() {}, "panic": func() { panic(failure) }, "Goexit": runtime.Goexit} {
