@@ -26,18 +26,18 @@ func ExampleNewPool() {
 func ExampleMaxWorkers() {
 	ctx := context.Background()
 	pool, _ := executor.NewPool(executor.MaxWorkers(1))
-	order := ""
+	var order []string
 	var last *futures.Future[int]
 	for _, name := range []string{"a", "b", "c"} {
 		last = executor.Submit(ctx, pool, func(context.Context) (int, error) {
-			order += name // one at a time: no race
+			order = append(order, name) // one at a time: no race
 			return 0, nil
 		})
 	}
 	last.Result(ctx)
 	pool.Close()
 	fmt.Println(order)
-	// Output: abc
+	// Output: [a b c]
 }
 
 func ExampleNamePrefix() {
@@ -108,8 +108,8 @@ func ExampleOnPanic() {
 	defer pool.Close()
 	f := executor.Submit(ctx, pool, func(context.Context) (int, error) { panic("boom") })
 	_, err := f.Result(ctx)
-	var panicked *futures.PanicError
-	fmt.Println(err, errors.As(err, &panicked))
+	_, panicked := errors.AsType[*futures.PanicError](err)
+	fmt.Println(err, panicked)
 	// Output: panic: boom true
 }
 

@@ -168,7 +168,8 @@ func ExampleThen_failure() {
 	user := executor.Submit(ctx, pool, func(context.Context) (string, error) { return "", errors.New("not found") }, executor.Name("user"))
 	greeting := executor.Then(ctx, pool, user, func(_ context.Context, name string) (string, error) { return "hello " + name, nil })
 	_, err := greeting.Result(ctx)
-	var input *futures.TaskError
-	fmt.Println(errors.As(err, &input), err)
-	// Output: true task "user": not found
+	if failed, ok := errors.AsType[*futures.TaskError](err); ok {
+		fmt.Println(failed.Task, "failed:", failed.Err)
+	}
+	// Output: user failed: not found
 }
