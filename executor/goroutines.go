@@ -71,7 +71,7 @@ func site(frames string) string {
 	lines := strings.Split(frames, "\n")
 	first := ""
 	for i := 0; i+1 < len(lines) && !strings.HasPrefix(lines[i], "created by "); i += 2 {
-		name, _, _ := cutLast(lines[i], "(")
+		name := lines[i][:max(0, strings.LastIndexByte(lines[i], '('))] // without its arguments
 		at, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " +0x")
 		where := name + " (" + at + ")"
 		if !passesOn(name) {
@@ -80,13 +80,6 @@ func site(frames string) string {
 		first = cmp.Or(first, where)
 	}
 	return first
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 func passesOn(function string) bool {

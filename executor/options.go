@@ -195,7 +195,8 @@ func OnPanic(mode PanicMode) PoolOption {
 // with the name of the task where it began.
 //
 // Each call is on a goroutine of its own; a panic in fn is logged. A failure costs two
-// small allocations more, anything else nothing.
+// small allocations more, anything else nothing. An error that refers to its own future,
+// or to the task's context, keeps that from being collected, and is not told of.
 func OnUnobserved(fn func(name string, err error)) PoolOption {
 	return poolOption(func(o *poolOptions) error {
 		if fn == nil {
