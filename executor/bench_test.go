@@ -38,6 +38,19 @@ func BenchmarkSubmitAndWait(b *testing.B) {
 	}
 }
 
+// What a name costs, for the labels of profiles.
+func BenchmarkSubmitNamedAndWait(b *testing.B) {
+	p := newPool(b, executor.MaxWorkers(2))
+	ctx := context.Background()
+	name := executor.Name("task")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := executor.Submit(ctx, p, constant(1), name).Result(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // A task that waits for a task of its own pool: a place handed over and back.
 func BenchmarkNestedWait(b *testing.B) {
 	p := newPool(b, executor.MaxWorkers(1))

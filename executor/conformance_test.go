@@ -144,7 +144,7 @@ func inProcess(ctx context.Context, fn string, in any) (any, error) {
 	case "fail_odd":
 		return failOdd(ctx, in.(int))
 	case "block":
-		return block(ctx, in.(string))
+		return blockOn(ctx, in.(string))
 	}
 	return nil, fmt.Errorf("no function %q", fn)
 }

@@ -16,6 +16,13 @@
 // context ended the wait goes on at once, so that nothing can hold it up; the
 // pool then runs above its limit until the next task ends, and starts none.
 //
+// # What a pool can't see
+//
+// Waits for futures are seen, and a circle of them is an error. A channel or a mutex is
+// not: [OnStall] tells of a pool in which nothing moves, and where its tasks wait.
+// [OnUnobserved] tells of failures that nobody has looked at. In profiles, the goroutines
+// of a pool have its name, the worker's and the task's.
+//
 // # Ownership
 //
 // A pool owns its goroutines; Close or Shutdown ends them and waits for them. A

@@ -32,7 +32,8 @@ type BrokenError struct {
 	StderrTail         string    // the end of what it wrote
 	Cause              error
 
-	pool bool // the pool itself is broken
+	pool  bool // the pool itself is broken
+	fresh bool // it was a process that was not ready yet
 }
 
 // Error says what ended, how, and the last line that it wrote to stderr.
@@ -56,7 +57,9 @@ func (e *BrokenError) Error() string {
 	default:
 		fmt.Fprintf(&b, " (pid %d) ended with exit code %d", e.PID, e.ExitCode)
 	}
-	if e.Task != "" && e.PID != 0 {
+	if e.fresh {
+		b.WriteString(" before it was ready")
+	} else if e.Task != "" && e.PID != 0 {
 		fmt.Fprintf(&b, " in the middle of %s", e.Task)
 	}
 	if e.Cause != nil {

@@ -116,7 +116,7 @@ func (j *job[T]) call(ctx context.Context) {
 	j.fn = nil
 	// Keeping the promise fails only if a timeout has ended it: then that stays.
 	if err != nil {
-		_ = j.promise.Fail(err)
+		j.work.fail(err)
 	} else {
 		_ = j.promise.Set(v)
 	}
@@ -133,7 +133,7 @@ func (j *job[T]) died(panicked any) {
 		}
 		err = &futures.PanicError{Value: panicked, Stack: debug.Stack()}
 	}
-	_ = j.promise.Fail(err)
+	j.work.fail(err)
 }
 
 // Then runs fn with f's value once f is done, as a task of ex. Until then it is

@@ -24,7 +24,7 @@ var functions = func() *executor.Registry {
 		executor.Register(r, "pid", func(context.Context, any) (int, error) { return os.Getpid(), nil }),
 		executor.Register(r, "fail", func(_ context.Context, message string) (any, error) { return nil, &valueError{message} }),
 		executor.Register(r, "fail_odd", failOdd),
-		executor.Register(r, "block", block),
+		executor.Register(r, "block", blockOn),
 		executor.Register(r, "ended", func(_ context.Context, code int) (any, error) {
 			fmt.Fprintln(os.Stderr, "about to end")
 			os.Exit(code)
@@ -93,8 +93,8 @@ func failOdd(_ context.Context, x int) (int, error) {
 	return x, nil
 }
 
-// block blocks until somebody has opened and closed the pipe's other end.
-func block(_ context.Context, fifo string) (string, error) {
+// blockOn blocks until somebody has opened and closed the pipe's other end.
+func blockOn(_ context.Context, fifo string) (string, error) {
 	_, err := os.ReadFile(fifo)
 	return "released", err
 }

@@ -60,8 +60,8 @@ func (p *pool) hold(ctx context.Context, w *work, after []futures.Any) {
 // Notify takes the news that an input is done.
 func (h *hold) Notify(watch *task.Watch) {
 	input := h.inputs[watch.Index]
-	if err := input.Err(); err != nil {
-		h.w.node.Fail(&futures.TaskError{Task: input.Name(), Err: err})
+	if input.Failed() {
+		h.w.failBy(input)
 		h.w.pool.forget(h.w, true)
 	}
 	h.countDown()

@@ -58,7 +58,7 @@ func TestRow147And148WorkersStartLazilyAndAreReused(t *testing.T) {
 	}
 }
 
-func TestIdleTimeout(t *testing.T) {
+func TestRow153IdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _ := executor.NewPool(executor.IdleTimeout(time.Second))
 		defer p.Close()
@@ -129,7 +129,7 @@ func TestMaxBlocked(t *testing.T) {
 	}
 }
 
-func TestQueueLimit(t *testing.T) {
+func TestRow95QueueLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _ := executor.NewPool(executor.MaxWorkers(1), executor.QueueLimit(2, executor.Reject))
 		defer p.Close()

@@ -41,6 +41,9 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		o.name = fmt.Sprintf("pool-%d", poolNumber.Add(1))
 	}
 	inner := &pool{name: o.name, options: *o, max: o.max, ended: make(chan struct{})}
+	if o.onStall != nil {
+		inner.watchdog = &watchdog{pool: inner}
+	}
 	p := &Pool{inner}
 	// The workers refer to the inner pool alone, so one that nobody uses any
 	// more is found and ends once it has done what it accepted.
@@ -57,6 +60,8 @@ type pool struct {
 	name    string
 	options poolOptions
 	ended   chan struct{} // closed when shut down and all is done
+
+	watchdog *watchdog // nil: nobody asked for it
 
 	mu       sync.Mutex
 	max      int        // places there are
@@ -174,6 +179,7 @@ func (p *pool) admit(w *work) error {
 	}
 	p.numbered++
 	w.number = p.numbered
+	p.watchdog.came()
 	return nil
 }
 
@@ -198,12 +204,14 @@ func (p *pool) place(w *work) {
 	w.phase = placed
 	p.used += int(w.weight)
 	p.running++
+	p.watchdog.moved()
 }
 
 // displace takes them back.
 func (p *pool) displace(w *work) {
 	p.used -= int(w.weight)
 	p.running--
+	p.watchdog.moved()
 }
 
 // next takes the task out of the queue that may start now, or returns nil. Tasks
@@ -290,6 +298,10 @@ func (p *Pool) Stats() Stats {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.stats()
+}
+
+func (p *pool) stats() Stats {
 	return Stats{
 		Workers: len(p.workers), Running: p.running, Queued: p.queue.len() - len(p.entering),
 		Held: p.held.n, Blocked: p.blocked, Stray: p.strays, Done: p.done, Failed: p.failed,

@@ -61,6 +61,7 @@ func TestRow98BadPoolOptions(t *testing.T) {
 	for _, opt := range []executor.PoolOption{
 		executor.MaxWorkers(0), executor.MaxWorkers(-1), executor.NamePrefix(""), executor.Init(nil), executor.MaxBlocked(-1),
 		executor.QueueLimit(-1, executor.Block), executor.QueueLimit(1, 7), executor.IdleTimeout(0), executor.OnPanic(7), nil,
+		executor.OnUnobserved(nil), executor.OnStall(0, func(executor.Stall) {}), executor.OnStall(1, nil),
 	} {
 		if p, err := executor.NewPool(opt); err == nil || p != nil {
 			t.Errorf("%v: %v, %v", opt, p, err)
@@ -124,7 +125,7 @@ func TestRow99PanicAndGoexit(t *testing.T) {
 	}
 }
 
-func TestGoexitInACallbackTakesNoWorker(t *testing.T) {
+func TestRow159GoexitInACallbackTakesNoWorker(t *testing.T) {
 	p := newPool(t, executor.MaxWorkers(1))
 	f, release := blocker(t, p)
 	second := make(chan struct{})
@@ -138,7 +139,7 @@ func TestGoexitInACallbackTakesNoWorker(t *testing.T) {
 	}
 }
 
-func TestInit(t *testing.T) {
+func TestRow161Init(t *testing.T) {
 	type key struct{}
 	var calls atomic.Int64
 	p := newPool(t, executor.MaxWorkers(2), executor.Init(func(ctx context.Context) (context.Context, error) {
@@ -160,6 +161,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// Rows 93 and 167 as well: what is submitted later fails alike; and 164: with the cause.
 func TestRow163And165FailingInit(t *testing.T) {
 	failure := errors.New("failure")
 	for name, init := range map[string]func(){"error": func() {}, "panic": func() { panic(failure) }, "Goexit": runtime.Goexit} {

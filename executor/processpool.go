@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -249,10 +250,25 @@ func (p *processPool) again(err error) bool {
 	last := p.starts >= maxStarts || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 	p.mu.Unlock()
 	if last {
-		_ = p.breakPool(fmt.Errorf("no worker could be started with %s (%s): %w", p.options.runtime.name, p.options.runtime.hint, err))
+		_ = p.breakPool(&startsError{p.options.runtime, err})
 	}
 	return !last
 }
+
+// startsError says that no worker could be started.
+type startsError struct {
+	runtime Runtime
+	err     error // of the last
+}
+
+func (e *startsError) Error() string {
+	if start, ok := errors.AsType[*StartError](e.err); ok {
+		return fmt.Sprintf("%s can't be started: %v", start.Path, start.Err)
+	}
+	return fmt.Sprintf("no worker could be started with %s (%s): %s", e.runtime.name, e.runtime.hint, strings.TrimPrefix(e.err.Error(), "executor: "))
+}
+
+func (e *startsError) Unwrap() error { return e.err }
 
 // breakPool ends the pool's ability to run anything. It returns the cause.
 func (p *processPool) breakPool(cause error) error {

@@ -1,5 +1,10 @@
 package executor
 
+import (
+	"cmp"
+	"slices"
+)
+
 // list is a doubly linked list of tasks through the tasks themselves; a task is
 // in at most one. The zero value is empty.
 type list struct {
@@ -110,6 +115,23 @@ func (q *queue) all() []*work {
 		}
 	}
 	return all
+}
+
+// first returns the first n tasks or less.
+func (q *queue) first(n int) []*work {
+	var first []*work
+	lists := []*list{&q.urgent}
+	levels := slices.Clone(q.levels)
+	slices.SortFunc(levels, func(a, b *level) int { return cmp.Compare(b.priority, a.priority) })
+	for _, l := range levels {
+		lists = append(lists, &l.list)
+	}
+	for _, l := range lists {
+		for w := l.first; w != nil && len(first) < n; w = w.next {
+			first = append(first, w)
+		}
+	}
+	return first
 }
 
 // level returns the level of a priority. Empty ones stay until they come to the

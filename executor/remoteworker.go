@@ -175,12 +175,12 @@ func (w *remoteWorker) greet(ctx context.Context) error {
 	defer late.Stop()
 	if pre := w.pool.options.runtime.preamble(); pre != nil {
 		if _, err := w.to.Write(pre); err != nil {
-			return w.died(ctx, "its start", err)
+			return w.diedFresh(ctx, err)
 		}
 	}
 	f, err := w.frames.Next()
 	if err != nil {
-		return &startupError{w.died(ctx, "its start", err)}
+		return &startupError{w.diedFresh(ctx, err)}
 	}
 	late.Stop()
 	if f.Type != wire.Hello || f.Protocol != wire.Protocol {
@@ -197,7 +197,7 @@ func (w *remoteWorker) greet(ctx context.Context) error {
 	f, err = w.ask(init, o.initArgs)
 	switch {
 	case err != nil:
-		return &startupError{w.died(ctx, "its start", err)}
+		return &startupError{w.diedFresh(ctx, err)}
 	case f.Type == wire.Failed && f.Error != nil:
 		return w.remote(f.Error)
 	case f.Type != wire.Ready:
@@ -228,6 +228,13 @@ func (w *remoteWorker) confused(f *wire.Frame) error {
 
 func (w *remoteWorker) remote(e *wire.Error) *RemoteError {
 	return &RemoteError{Type: e.Type, Msg: e.Message, Traceback: e.Traceback, Lang: w.hello.Lang}
+}
+
+// diedFresh is died of a worker that was not ready yet.
+func (w *remoteWorker) diedFresh(ctx context.Context, err error) error {
+	e := w.died(ctx, "", err)
+	e.fresh = true
+	return e
 }
 
 // died ends what is left of a worker whose pipe has ended, and tells what became of it.

@@ -144,6 +144,7 @@ func (p *pool) unfinished() (running []string, waiting int) {
 func (p *pool) checkEnded() {
 	if p.closing && !p.over && len(p.workers) == 0 && p.queue.len() == 0 && p.held.n == 0 {
 		p.over = true
+		p.watchdog.stop()
 		close(p.ended)
 	}
 }

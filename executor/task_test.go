@@ -49,7 +49,7 @@ func TestHeldTaskIsCancelledWithItsContext(t *testing.T) {
 
 // What a task submits with its context and does not wait for outlives it, and
 // still ends with what ends the task's own context.
-func TestChildOutlivesItsParent(t *testing.T) {
+func TestRow160ChildOutlivesItsParent(t *testing.T) {
 	p := newPool(t, executor.MaxWorkers(2))
 	ctx, cancel := context.WithCancel(t.Context())
 	end := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"flow/futures"
 	"flow/internal/task"
 )
 
@@ -199,6 +200,7 @@ func (p *pool) forget(w *work, failed bool) {
 		return
 	}
 	w.phase = gone
+	p.watchdog.moved()
 	if failed {
 		p.failed++
 	}
@@ -217,14 +219,33 @@ func (w *work) drop() {
 
 // refuse settles a task that the pool does not take.
 func (w *work) refuse(err error) {
-	w.node.Fail(err)
+	w.fail(err)
 	w.drop()
+}
+
+// fail ends the task with err, unless it has ended, and returns the state found.
+func (w *work) fail(err error) task.State {
+	if w.pool != nil && w.pool.options.unobserved != nil {
+		return w.node.FailTold(err, w.pool.options.unobserved)
+	}
+	return w.node.Fail(err)
+}
+
+// failBy is fail for a task that fails because its input did. The failure of an input
+// that is told of if unseen is not told of again.
+func (w *work) failBy(input *task.Node) {
+	err := &futures.TaskError{Task: input.Name(), Err: input.Unlooked()}
+	if input.Told() {
+		w.node.FailBy(input, err)
+	} else {
+		w.fail(err)
+	}
 }
 
 // expire ends a task whose time is up, and its place with it.
 func (w *work) expire() {
 	err := w.overtime()
-	if w.node.Fail(err).Done() {
+	if w.fail(err).Done() {
 		return
 	}
 	p := w.pool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
+	"sync/atomic"
 	"time"
 
 	"flow/futures"
@@ -18,8 +19,11 @@ type worker struct {
 	name   string
 	task   *work           // what it runs; written with the pool's lock held
 	wake   chan struct{}   // tells an idle one that it has a task, or is dismissed; holds one
+	labels context.Context // has the pprof labels of the worker
 	values context.Context // what Init returned
 	ready  bool            // Init has run
+
+	goroutine atomic.Int64 // its number, for the pool's watchdog if there is one
 }
 
 // launch gives a task that has its places to a worker.
@@ -49,7 +53,10 @@ func (wk *worker) loop() {
 			wk.pool.lost(wk)
 		}
 	}()
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name)))
+	if wk.pool.watchdog != nil {
+		wk.goroutine.Store(goroutineID())
+	}
+	wk.labels = pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name))
 	for {
 		wk.run(wk.task)
 		if !wk.next() {
@@ -60,6 +67,7 @@ func (wk *worker) loop() {
 
 // run runs one task, if it is not cancelled by now.
 func (wk *worker) run(w *work) {
+	pprof.SetGoroutineLabels(wk.labels) // the last task may have set others
 	if !wk.ready && !wk.initialise(w) {
 		return
 	}
@@ -78,6 +86,11 @@ func (wk *worker) run(w *work) {
 		w.node.Limit(few.timeout, w.overtime())
 		timer := time.AfterFunc(few.timeout, w.expire)
 		defer timer.Stop()
+	}
+	if w.node.Named() {
+		ctx = pprof.WithLabels(ctx, pprof.Labels("pool", wk.pool.name, "worker", wk.name, "task", w.node.Name()))
+		pprof.SetGoroutineLabels(ctx)
+		defer pprof.SetGoroutineLabels(wk.labels)
 	}
 	w.job.call(ctx)
 }
@@ -136,6 +149,7 @@ func (wk *worker) rest() {
 
 // end takes back what a task had that its worker has returned from.
 func (p *pool) end(w *work) {
+	p.watchdog.moved()
 	switch w.phase {
 	case placed:
 		p.displace(w)
@@ -152,7 +166,7 @@ func (p *pool) end(w *work) {
 	w.phase = gone
 	switch {
 	case w.node.State() != task.Finished:
-	case w.node.Err() == nil:
+	case !w.node.Failed():
 		p.done++
 	default:
 		p.failed++
@@ -193,7 +207,7 @@ func (wk *worker) initialise(w *work) bool {
 		values, err := callInit(p.options.init)
 		if err != nil {
 			p.breakDown(err)
-			w.node.Fail(p.brokenFor(w))
+			w.fail(p.brokenFor(w))
 			w.drop()
 			return false
 		}
@@ -234,13 +248,14 @@ func (p *pool) breakDown(cause error) {
 	waiting := p.withdraw()
 	p.mu.Unlock()
 	for _, w := range waiting {
-		w.node.Fail(p.brokenFor(w))
+		w.fail(p.brokenFor(w))
 		w.drop()
 	}
 }
 
 // withdraw takes all tasks back that have not started.
 func (p *pool) withdraw() []*work {
+	p.watchdog.moved()
 	waiting := p.queue.all()
 	for _, w := range waiting {
 		p.unqueue(w)

@@ -38,11 +38,11 @@ func (fl *flat[T]) Notify(*task.Watch) {
 	}
 	outer := fl.outer
 	fl.outer = nil
-	inner, err, _ := outer.TryResult()
-	if err != nil {
+	if outer.core().Failed() {
 		fl.end(outer.core())
 		return
 	}
+	inner := outer.value
 	fl.inner = inner
 	n := &fl.promise.future.node
 	if cycle := n.WaitFor(false, inner.core()); cycle != nil {
@@ -56,8 +56,7 @@ func (fl *flat[T]) Notify(*task.Watch) {
 
 // settle gives the flat future the inner one's outcome.
 func (fl *flat[T]) settle(inner *Future[T]) {
-	v, err, _ := inner.TryResult()
-	if err != nil {
+	if inner.core().Failed() {
 		fl.end(inner.core())
 		return
 	}
@@ -65,7 +64,7 @@ func (fl *flat[T]) settle(inner *Future[T]) {
 	if n.Claim().Done() {
 		return
 	}
-	fl.promise.future.value = v
+	fl.promise.future.value = inner.value
 	n.Settle(nil)
 }
 
@@ -76,5 +75,5 @@ func (fl *flat[T]) end(n *task.Node) {
 		own.Cancel(n.Err())
 		return
 	}
-	own.Fail(n.Err())
+	own.FailBy(n, n.Unlooked())
 }

@@ -147,7 +147,7 @@ func newLatch(when int, nodes []*task.Node) *latch {
 // Notify counts one node that is done.
 func (l *latch) Notify(w *task.Watch) {
 	n := l.nodes[w.Index]
-	failed := n.Err() != nil && (l.when == firstFailure || n.State() != task.Cancelled)
+	failed := n.Failed() && (l.when == firstFailure || n.State() != task.Cancelled)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.left--

@@ -104,6 +104,7 @@ func TestRow57And73WaitForDuplicatesAndMixed(t *testing.T) {
 	}
 }
 
+// Row 71: a deadline that has passed is no other.
 func TestRow70WaitTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps, fs := promises(t, 4)
@@ -121,7 +122,7 @@ func TestRow70WaitTimesOut(t *testing.T) {
 	})
 }
 
-func TestWaitBadInput(t *testing.T) {
+func TestRow72WaitBadInput(t *testing.T) {
 	var none *future
 	var noContext context.Context
 	for name, err := range map[string]error{

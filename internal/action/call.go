@@ -96,6 +96,9 @@ func called(err error) Outcome {
 	broken, ended := errors.AsType[*executor.BrokenError](err)
 	switch {
 	case errors.Is(err, executor.ErrBrokenPool) && ended && broken.Cause != nil:
+		if start, ok := errors.AsType[*executor.StartError](err); ok {
+			return notRun(start, start.Path)
+		}
 		f.Message = "no worker can be had: " + strings.TrimPrefix(broken.Cause.Error(), "executor: ")
 	case raised:
 		f.Message, f.Type = remote.Error(), remote.Type

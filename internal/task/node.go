@@ -116,9 +116,17 @@ func (n *Node) InitDone(name string, err error) {
 // node was settled may be read without a lock.
 func (n *Node) State() State { return State(n.state.Load()) }
 
-// Err returns the error the node was settled with. It may be called only once
-// the state is final.
-func (n *Node) Err() error { return n.err }
+// Err returns the error the node was settled with, for somebody who looks at it:
+// see FailTold. It may be called only once the state is final.
+func (n *Node) Err() error {
+	if u, ok := n.err.(*unseen); ok {
+		return u.look()
+	}
+	return n.err
+}
+
+// Failed reports whether a node that is final has an error, without looking at it.
+func (n *Node) Failed() bool { return n.err != nil }
 
 // Host returns the pool's side of the task, or nil.
 func (n *Node) Host() Host { return n.host }
@@ -130,6 +138,9 @@ func (n *Node) Name() string {
 	}
 	return n.name
 }
+
+// Named reports whether the node was given a name.
+func (n *Node) Named() bool { return n.name != "" }
 
 // Rename gives the node a name. It is called before the node is shared.
 func (n *Node) Rename(name string) { n.name = name }

@@ -94,6 +94,23 @@ func Slots(nodes []*Node) []atomic.Pointer[Node] {
 	return slots
 }
 
+// WaitsFor returns up to most of what n waits for and is not done.
+func (n *Node) WaitsFor(most int) []*Node {
+	var nodes []*Node
+	for w := waiting(n); w != nil; w = w.next {
+		if w.over() {
+			continue
+		}
+		w.each(func(t *Node) bool {
+			if !t.State().Done() && len(nodes) < most {
+				nodes = append(nodes, t)
+			}
+			return len(nodes) < most
+		})
+	}
+	return nodes
+}
+
 // waiter is the task that would wait with ctx. One that has ended waits for
 // nobody's sake.
 func waiter(ctx context.Context) *Node {
