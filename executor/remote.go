@@ -208,8 +208,7 @@ func (w *remoteWorker) do(ctx context.Context, c *remoteCall) (*wire.Frame, erro
 		<-settled
 		intact = undo() && intact
 	}
-	w.out.drain()
-	w.err.drain()
+	drain(w.out, w.err)
 	w.out.lead(nil)
 	w.err.lead(nil)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // tap reads one output of a worker process and gives it to whoever's task runs there. A
@@ -99,13 +101,23 @@ func (t *tap) lead(w io.Writer) {
 	}
 }
 
-// drain passes on what has been written by now: no more than a pipe holds, since
-// somebody may write on and on.
-func (t *tap) drain() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.fd >= 0 {
-		t.read(8)
+// drain passes on what has been written to both by now.
+func drain(out, err *tap) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	err.mu.Lock()
+	defer err.mu.Unlock()
+	var fds [2]unix.PollFd
+	for i, t := range [...]*tap{out, err} {
+		fds[i] = unix.PollFd{Fd: int32(t.fd), Events: unix.POLLIN} // -1 is passed over
+	}
+	if n, errno := unix.Poll(fds[:], 0); n == 0 && errno == nil {
+		return // as mostly: one system call for both
+	}
+	for _, t := range [...]*tap{out, err} {
+		if t.fd >= 0 {
+			t.read(8) // no more than a pipe holds: somebody may write on and on
+		}
 	}
 }
 

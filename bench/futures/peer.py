@@ -2,12 +2,13 @@
 """Measures Python's concurrent.futures, one thing at a time, for bench/futures.py.
 
 usage: peer.py submit threads|processes COUNT   so many tasks submitted, then each result
-       peer.py call                             one call at a time by a warm process
+       peer.py call [CORE]                      one call at a time by a warm process, on that core
        peer.py deadlock circle|nested
 What it measures it prints as JSON: {"ns": …} a task.
 """
 import json
 import operator
+import os
 import queue
 import sys
 import time
@@ -38,8 +39,9 @@ def submit(kind, tasks):
         measure(batch, tasks)
 
 
-def call():
-    with ProcessPoolExecutor(1) as pool:
+def call(core=None):
+    pin = dict(initializer=os.sched_setaffinity, initargs=(0, {int(core)})) if core else {}
+    with ProcessPoolExecutor(1, **pin) as pool:
 
         def batch():
             if pool.submit(operator.neg, 7).result() != -7:

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 type row struct {
@@ -172,6 +174,42 @@ func TestFrames(t *testing.T) {
 	r = NewReader(bytes.NewReader(whole[:len(whole)/2]))
 	if _, err := r.Next(); err != io.ErrUnexpectedEOF {
 		t.Error(err)
+	}
+}
+
+// What is written and read without package json is the same as with it.
+func TestPlainFrames(t *testing.T) {
+	for _, h := range []Header{{Type: Call, ID: 1, Function: `m:f"\u00e9`}, {Type: Result, ID: math.MaxInt64 / 100}} {
+		var quick, plain bytes.Buffer
+		blobs := [][]byte{[]byte("12345")}
+		if err := Write(&quick, h, blobs); err != nil {
+			t.Fatal(err)
+		}
+		f, err := NewReader(bytes.NewReader(quick.Bytes())).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var known Header
+		if err := json.Unmarshal(quick.Bytes()[4:quick.Len()-5], &known); err != nil || !reflect.DeepEqual(known, f.Header) {
+			t.Errorf("%+v, %+v, %v", f.Header, known, err)
+		}
+		h.Items = 1
+		if err := Write(&plain, h, blobs); err != nil {
+			t.Fatal(err)
+		}
+		f.Items = 1
+		if g, err := NewReader(&plain).Next(); err != nil || !reflect.DeepEqual(f, g) {
+			t.Errorf("%+v, %+v, %v", f, g, err)
+		}
+	}
+	if err := Write(io.Discard, Header{Type: Call, Function: "\xff"}, [][]byte{nil}); err == nil {
+		t.Error("a name that is no UTF-8")
+	}
+	for _, head := range []string{`{"type":"result","id":1,"blobs":[1,2]}`, `{"type":"result","id":-1,"blobs":[1]}`, `{"type":"result","id":1,"blobs":[1]},"x":1}`,
+		`{"type":"result","id":1,"blobs":[99999999999999999999]}`, `{"type":"result","id": 1,"blobs":[1]}`} {
+		if parseResult([]byte(head), new(Header)) {
+			t.Error(head)
+		}
 	}
 }
 
