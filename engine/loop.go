@@ -247,7 +247,8 @@ func broken(err error) action.Outcome {
 
 // work does the attempt, on the executor's goroutine.
 func (w *working) work(ctx context.Context) (action.Outcome, error) {
-	if d := w.attempt.Task.Timeout; d > 0 {
+	if _, itself := w.do.(action.Timed); w.attempt.Task.Timeout > 0 && !itself {
+		d := w.attempt.Task.Timeout
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, action.ErrTimeout)
 		defer cancel()

@@ -42,7 +42,11 @@ func (e *BrokenError) Error() string {
 	b.WriteString("executor: ")
 	if e.pool {
 		fmt.Fprintf(&b, "pool %s is broken", e.Pool)
-	} else {
+	}
+	if e.pool && e.PID != 0 {
+		b.WriteString(": ")
+	}
+	if !e.pool || e.PID != 0 {
 		fmt.Fprintf(&b, "worker %s", e.Worker)
 	}
 	switch {
@@ -64,14 +68,20 @@ func (e *BrokenError) Error() string {
 	}
 	if e.Cause != nil {
 		fmt.Fprintf(&b, ": %v", e.Cause)
-	} else if line := lastLine(e.StderrTail); line != "" {
+	} else if line := tellingLine(e.StderrTail); line != "" {
 		fmt.Fprintf(&b, ": %s", line)
 	}
 	return b.String()
 }
 
-// lastLine is the last line with anything in it.
-func lastLine(s string) string {
+// tellingLine is the line of a worker's last words that says most: that of a panic of Go,
+// which has its stack below, else the last one with anything in it.
+func tellingLine(s string) string {
+	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return strings.TrimSpace(line)
+		}
+	}
 	s = strings.TrimSpace(s)
 	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
 }

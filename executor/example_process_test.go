@@ -278,3 +278,21 @@ func ExampleStopWithin() {
 	call[any]("builtins:abs", -1, []executor.TaskOption{stop, executor.Timeout(time.Minute)}, executor.Python("python3"))
 	// Output: 1 <nil>
 }
+
+func ExampleOtherOutput() {
+	var said strings.Builder
+	call[any]("builtins:print", "hello", nil, executor.Python("python3"), executor.OtherOutput(&said, os.Stderr))
+	fmt.Printf("%q\n", said.String())
+	// Output:
+	// <nil> <nil>
+	// "hello\n"
+}
+
+func ExampleCallTimeout() {
+	errSlow := errors.New("too slow")
+	p := pythonPool(executor.MaxWorkers(1))
+	defer p.Close()
+	_, err := executor.Call[int, any](context.Background(), p, "time:sleep", 1000, executor.CallTimeout(50*time.Millisecond, errSlow)).Result(context.Background())
+	fmt.Println(errors.Is(err, errSlow))
+	// Output: true
+}

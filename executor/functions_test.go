@@ -72,6 +72,12 @@ var functions = func() *executor.Registry {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}),
+		executor.Register(r, "whisper", func(_ context.Context, text string) (any, error) {
+			fmt.Fprint(os.Stderr, text)
+			return nil, nil
+		}),
+		executor.Register(r, "vanish", func(context.Context, any) (any, error) { os.Exit(3); return nil, nil }),
+		executor.Register(r, "waits", func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return nil, ctx.Err() }),
 	} {
 		if err != nil {
 			panic(err)

@@ -230,6 +230,8 @@ type remoteOptions struct {
 	args           string // as in a frame
 	env            map[string]string
 	stdout, stderr io.Writer
+	timeout        time.Duration   // 0: none
+	cause          error           // of its end by timeout
 	grace          time.Duration   // 0: the pool's KillGrace
 	kill           context.Context // nil: never
 }

@@ -4,12 +4,15 @@ package executor
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"flow/internal/wire"
 )
@@ -31,7 +34,8 @@ type processOptions struct {
 	preload  []string
 	path     []string
 	env      map[string]string
-	environ  []string // nil: this process's
+	rest     [2]io.Writer // for what no task has printed
+	environ  []string     // nil: this process's
 	dir      string
 	limits   Rlimits
 	onDeath  DeathMode
@@ -40,7 +44,7 @@ type processOptions struct {
 }
 
 func newProcessOptions(opts []ProcessOption) (*processOptions, error) {
-	o := &processOptions{max: runtime.GOMAXPROCS(0), grace: defaultGrace}
+	o := &processOptions{max: runtime.GOMAXPROCS(0), grace: defaultGrace, rest: [2]io.Writer{os.Stdout, os.Stderr}}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, fmt.Errorf("executor: NewProcessPool: nil option")
@@ -172,10 +176,37 @@ func Environ(environ []string) ProcessOption {
 // Env adds variables to the environment that workers inherit.
 func Env(variables map[string]string) ProcessOption {
 	return processOption(func(o *processOptions) error {
+		if err := checkEnv(variables); err != nil {
+			return fmt.Errorf("Env: %w", err)
+		}
 		if o.env == nil {
 			o.env = make(map[string]string)
 		}
 		maps.Copy(o.env, variables)
+		return nil
+	})
+}
+
+// checkEnv refuses what no environment can hold.
+func checkEnv(variables map[string]string) error {
+	for name, value := range variables {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 || !utf8.ValidString(name+value) {
+			return fmt.Errorf("%q=%q: a name is not empty and has no =, and neither has a NUL byte or is anything but UTF-8", name, value)
+		}
+	}
+	return nil
+}
+
+// OtherOutput has what workers print between tasks, and tasks without Output, go to stdout
+// and stderr; nil drops it. The default is those of this process.
+func OtherOutput(stdout, stderr io.Writer) ProcessOption {
+	return processOption(func(o *processOptions) error {
+		o.rest = [2]io.Writer{stdout, stderr}
+		for i, w := range o.rest {
+			if w == nil {
+				o.rest[i] = io.Discard
+			}
+		}
 		return nil
 	})
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"flow/internal/task"
 	"flow/internal/wire"
 )
 
@@ -87,6 +86,7 @@ type processPool struct {
 	starts  int    // in a row, that became no worker
 	broken  error  // what broke the pool, by BreakPool
 	closing error  // why no worker is started any more
+	killing bool   // what is started nevertheless is killed
 }
 
 // The breaker: so many failed starts in a row, or deaths in the middle of a task, break
@@ -111,16 +111,20 @@ func (p *processPool) environment() []string {
 	return env
 }
 
-// take returns an idle worker or a new one.
-func (p *processPool) take(ctx context.Context) (*remoteWorker, error) {
-	for {
+// take returns an idle worker or a new one. What one prints while it starts is the
+// call's.
+func (p *processPool) take(ctx context.Context, c *remoteCall) (*remoteWorker, error) {
+	for failures := 0; ; failures++ {
 		w, err := p.reserve(ctx)
 		if w != nil || err != nil {
 			return w, err
 		}
-		w, err = p.hire(ctx)
-		if err == nil || ctx.Err() != nil || !p.again(err) {
+		w, err = p.hire(ctx, c)
+		if err == nil || ctx.Err() != nil {
 			return w, err
+		}
+		if err = p.judge(err, failures+1); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -131,7 +135,7 @@ func (p *processPool) reserve(ctx context.Context) (*remoteWorker, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for waits := false; ; {
-		if err := cmp.Or(p.broken, p.closing); err != nil {
+		if err := cmp.Or(p.broken, p.closing, context.Cause(ctx)); err != nil {
 			return nil, err
 		}
 		if last := len(p.idle) - 1; last >= 0 {
@@ -143,9 +147,6 @@ func (p *processPool) reserve(ctx context.Context) (*remoteWorker, error) {
 		if len(p.workers)-p.unfit+p.started < p.options.max {
 			p.started++
 			return nil, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
 		}
 		if !waits { // for one that is recycled, and not gone yet
 			waits = true
@@ -159,8 +160,9 @@ func (p *processPool) reserve(ctx context.Context) (*remoteWorker, error) {
 	}
 }
 
-// hire starts a worker, after a pause if others have failed.
-func (p *processPool) hire(ctx context.Context) (*remoteWorker, error) {
+// hire starts a worker, after a pause if others have failed. If ctx ends meanwhile the
+// worker goes on to start, for whoever comes next.
+func (p *processPool) hire(ctx context.Context, c *remoteCall) (*remoteWorker, error) {
 	p.mu.Lock()
 	p.hired++
 	name := fmt.Sprintf("%s_%d", p.pool.name, p.hired)
@@ -170,17 +172,41 @@ func (p *processPool) hire(ctx context.Context) (*remoteWorker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.greet(ctx); err != nil {
-		w.stop(errWorkerClosed)
-		if _, ok := errors.AsType[*RemoteError](err); ok {
-			return nil, p.breakPool(err)
-		}
-		return nil, err
+	w.lead(c)
+	greeted := make(chan error, 1)
+	go func() { greeted <- p.greet(w) }()
+	select {
+	case err := <-greeted:
+		w.lead(nil)
+		return w, err
+	case <-ctx.Done():
 	}
+	w.lead(nil)
+	go func() {
+		if <-greeted == nil {
+			p.shelve(w)
+		}
+	}()
+	return nil, context.Cause(ctx)
+}
+
+// greet waits until a worker is ready. A failed initialiser breaks the pool.
+func (p *processPool) greet(w *remoteWorker) error {
+	err := w.greet()
 	p.mu.Lock()
-	p.starts, p.spoken = 0, w.hello.Lang
+	w.greeting = false
+	if err == nil {
+		p.starts, p.spoken = 0, w.hello.Lang
+	}
 	p.mu.Unlock()
-	return w, nil
+	if err == nil {
+		return nil
+	}
+	w.stop(errWorkerClosed)
+	if _, ok := errors.AsType[*RemoteError](err); ok {
+		return p.breakPool(err)
+	}
+	return err
 }
 
 // lang is the language of the workers.
@@ -218,9 +244,13 @@ func (p *processPool) start(ctx context.Context, name string, failures int) (*re
 	case <-w.ended: // already
 	default:
 		p.workers[w] = struct{}{}
+		w.greeting = true
 	}
 	if p.closing != nil { // meanwhile
 		w.stop(p.closing)
+		if p.killing {
+			w.kill()
+		}
 	}
 	return w, nil
 }
@@ -240,19 +270,24 @@ func pause(ctx context.Context, failures int) error {
 	}
 }
 
-// again notes a start that failed, and reports whether another one is worth it.
-func (p *processPool) again(err error) bool {
+// judge notes the start that failed for a task for so many times, and returns why there
+// is no point in another one. As long as some worker lives there is: the task gets that.
+func (p *processPool) judge(err error, failures int) error {
 	if errors.Is(err, ErrBrokenPool) || errors.Is(err, ErrShutdown) {
-		return false
+		return err
+	}
+	if _, ok := errors.AsType[*RemoteError](err); ok {
+		return err
 	}
 	p.mu.Lock()
 	p.starts++
-	last := p.starts >= maxStarts || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+	alive := len(p.workers) > p.unfit
 	p.mu.Unlock()
-	if last {
-		_ = p.breakPool(&startsError{p.options.runtime, err})
+	never := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+	if alive || failures < maxStarts && !never {
+		return nil
 	}
-	return !last
+	return p.breakPool(&startsError{p.options.runtime, err})
 }
 
 // startsError says that no worker could be started.
@@ -305,18 +340,34 @@ func (p *processPool) put(w *remoteWorker) {
 	}
 	p.mu.Lock()
 	p.crashes = 0
+	if w.unfit { // it was given up, and has come back in time
+		w.unfit = false
+		p.unfit--
+	}
+	worn = worn || len(p.workers)-p.unfit > p.options.max
+	p.mu.Unlock()
+	if worn {
+		w.release()
+		return
+	}
+	p.shelve(w)
+}
+
+// shelve makes a worker idle that is ready, unless nobody will need it.
+func (p *processPool) shelve(w *remoteWorker) {
+	p.mu.Lock()
+	ended := p.closing != nil
 	select {
 	case <-w.ended:
-		worn = true
+		ended = true
 	default:
 	}
-	worn = worn || p.closing != nil
-	if !worn {
+	if !ended {
 		p.idle = append(p.idle, w)
 		p.free.Signal()
 	}
 	p.mu.Unlock()
-	if worn {
+	if ended {
 		w.release()
 	}
 }
@@ -406,6 +457,11 @@ func (p *processPool) wind(o shutdownOptions) {
 			}
 			idle := p.idle
 			p.idle = nil
+			for w := range p.workers {
+				if w.greeting { // nobody waits for it
+					w.stop(ErrShutdown)
+				}
+			}
 			p.mu.Unlock()
 			for _, w := range idle {
 				w.release()
@@ -429,6 +485,8 @@ func (p *ProcessPool) Close() error { return p.Shutdown(context.Background()) }
 // Terminate ends the pool and what it runs: pending tasks are cancelled, the groups of
 // the workers get SIGTERM, and SIGKILL once ctx has ended or KillGrace has passed. It
 // returns when they are gone. Tasks that ran fail with an error that Is ErrShutdown.
+// Called by a callback of a task of the pool, which it would wait for, it fails with a
+// *futures.DeadlockError; the pool ends nevertheless.
 func (p *ProcessPool) Terminate(ctx context.Context) error {
 	if p == nil || p.processPool == nil {
 		return errNoProcessPool
@@ -438,15 +496,17 @@ func (p *ProcessPool) Terminate(ctx context.Context) error {
 	}
 	p.wind(shutdownOptions{cancel: true})
 	all := p.endAll(ErrShutdown)
-	defer context.AfterFunc(ctx, func() {
+	kill := func() {
+		p.mu.Lock()
+		p.killing = true
+		p.mu.Unlock()
 		for _, w := range all {
 			w.kill()
 		}
-	})()
-	if self := task.From(ctx); self != nil {
-		if w, ok := self.Host().(*work); ok && p.pool.runs(w) {
-			return nil // it would wait for itself
-		}
+	}
+	defer context.AfterFunc(ctx, kill)()
+	if err := p.pool.inside(ctx); err != nil {
+		return err
 	}
 	<-p.over
 	return nil

@@ -82,7 +82,24 @@ func Output(stdout, stderr io.Writer) TaskOption {
 // CallEnv sets variables of the worker's environment for as long as the task runs. It is
 // for Call alone.
 func CallEnv(variables map[string]string) TaskOption {
-	return remoteOption(func(o *remoteOptions) { o.env = variables })
+	return taskOption(func(o *taskOptions) error {
+		if err := checkEnv(variables); err != nil {
+			return fmt.Errorf("CallEnv: %w", err)
+		}
+		return remoteOption(func(o *remoteOptions) { o.env = variables }).applyTask(o)
+	})
+}
+
+// CallTimeout is Timeout, but counts from when the task gets a worker that is ready: the
+// start of one, and its initialiser, are not the task's. The error Is cause, and so is
+// that of the worker's interruption. It is for Call alone.
+func CallTimeout(d time.Duration, cause error) TaskOption {
+	return taskOption(func(o *taskOptions) error {
+		if d <= 0 || cause == nil {
+			return fmt.Errorf("CallTimeout(%s): must be positive, and have a cause", d)
+		}
+		return remoteOption(func(o *remoteOptions) { o.timeout, o.cause = d, cause }).applyTask(o)
+	})
 }
 
 // StopWithin sets how long the worker has to end by itself when the task is aborted, runs
@@ -152,15 +169,25 @@ func isRaw[T any]() bool { return reflect.TypeFor[T]() == reflect.TypeFor[json.R
 // do has a worker make the call.
 func (p *processPool) do(ctx context.Context, c *remoteCall) (*wire.Frame, error) {
 	for {
-		w, err := p.take(ctx)
+		w, err := p.take(ctx, c)
 		if err != nil {
 			return nil, p.explain(ctx, c, err)
 		}
-		f, err := w.do(ctx, c)
+		f, err := w.within(ctx, c)
 		if err != errNotSent {
 			return f, err
 		}
 	}
+}
+
+// within is do within the call's time limit.
+func (w *remoteWorker) within(ctx context.Context, c *remoteCall) (*wire.Frame, error) {
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, c.cause)
+		defer cancel()
+	}
+	return w.do(ctx, c)
 }
 
 // explain is the error of a task that got no worker.
@@ -186,13 +213,12 @@ var errNotSent = errors.New("executor: worker died before it got the task")
 func (w *remoteWorker) do(ctx context.Context, c *remoteCall) (*wire.Frame, error) {
 	w.calls++
 	id := w.calls
-	w.out.lead(c.stdout)
-	w.err.lead(c.stderr)
-	settled := make(chan struct{})
+	w.lead(c)
+	settled, given := make(chan struct{}), make(chan struct{})
 	var undo func() bool
 	stop := context.AfterFunc(ctx, func() {
 		defer close(settled)
-		undo = w.interrupt(id, c.grace, context.Cause(ctx))
+		undo = w.interrupt(id, given, c.grace, context.Cause(ctx))
 	})
 	if c.kill != nil {
 		defer context.AfterFunc(c.kill, func() {
@@ -202,34 +228,60 @@ func (w *remoteWorker) do(ctx context.Context, c *remoteCall) (*wire.Frame, erro
 		})()
 	}
 	h := wire.Header{Type: wire.Call, ID: id, Function: c.function, Args: c.args, Items: c.items, Plain: c.plain, Env: c.env}
-	f, err := w.ask(h, c.blobs)
-	intact := err == nil
+	var f *wire.Frame
+	err := w.tell(h, c.blobs)
+	unsent, refused := errors.AsType[*wire.UnsentError](err)
+	if err == nil {
+		close(given)
+		f, err = w.frames.Next()
+	}
+	intact := err == nil || refused
 	if !stop() {
 		<-settled
 		intact = undo() && intact
 	}
 	drain(w.out, w.err)
-	w.out.lead(nil)
-	w.err.lead(nil)
+	if refused {
+		w.finish(intact)
+		return nil, &EncodeError{Err: unsent}
+	}
 	if err != nil {
 		return nil, w.lost(ctx, c, err)
 	}
 	if (f.Type != wire.Result && f.Type != wire.Results && f.Type != wire.Failed) || f.ID != id || f.Type == wire.Failed && f.Error == nil {
 		return nil, w.pool.crashed(&BrokenError{Pool: w.pool.pool.name, Worker: w.name, Task: taskName(ctx), PID: w.pid, Cause: w.confused(f)})
 	}
-	if intact {
-		w.pool.put(w)
-	} else {
-		w.release() // it is about to be ended
-	}
+	w.finish(intact)
 	if f.Type == wire.Failed {
 		err := error(w.remote(f.Error))
 		if ctx.Err() != nil {
-			err = &StopError{Path: c.function, Cause: err, err: errors.Join(ctx.Err(), context.Cause(ctx))}
+			stop := newStopError(ctx, c.function)
+			stop.err = errors.Join(ctx.Err(), err)
+			err = stop
 		}
 		return nil, err
 	}
 	return f, nil
+}
+
+// lead has what the worker prints go to a call's writers; nil: to whom it goes between
+// calls.
+func (w *remoteWorker) lead(c *remoteCall) {
+	if c == nil {
+		c = new(remoteCall)
+	}
+	w.out.lead(c.stdout)
+	w.err.lead(c.stderr)
+}
+
+// finish gives the worker back, or lets go of one that is about to be ended.
+func (w *remoteWorker) finish(intact bool) {
+	w.lead(nil)
+	if intact {
+		w.pool.put(w)
+	} else {
+		w.release()
+	}
 }
 
 // lost is the error of a call whose worker has died, or was ended.

@@ -41,7 +41,9 @@ type remoteWorker struct {
 	failed error                   // after ended: why it could not be started or waited for
 	oomsAt int64                   // how often the system had run out of memory when it started
 
-	unfit bool // it was told to end; guarded by the pool's lock
+	// Guarded by the pool's lock.
+	unfit    bool // it was told to end
+	greeting bool // it is not ready yet
 }
 
 var errWorkerClosed = errors.New("it is not needed any more")
@@ -88,6 +90,9 @@ func (p *processPool) launch(name string) (*remoteWorker, error) {
 	case <-started:
 		return w, nil
 	case <-w.ended:
+		if w.pid != 0 {
+			return w, nil // it has ended by now: greet will tell
+		}
 		return nil, w.failed
 	}
 }
@@ -132,12 +137,12 @@ func (w *remoteWorker) connect() (c *Child, release func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.out = newTap(stdout, os.Stdout)
+	w.out = newTap(stdout, w.pool.options.rest[0])
 	stderr, fd2, err := open("stderr", true)
 	if err != nil {
 		return nil, nil, err
 	}
-	w.err = newTap(stderr, os.Stderr)
+	w.err = newTap(stderr, w.pool.options.rest[1])
 	c.output, c.extra = [2]int{fd1, fd2}, []int{in, out}
 	w.frames = wire.NewReader(w.from)
 	return c, release, nil
@@ -150,10 +155,18 @@ func (w *remoteWorker) disconnect() {
 			f.Close()
 		}
 	}
-	for _, t := range []*tap{w.out, w.err} {
-		if t != nil {
-			t.close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for _, t := range []*tap{w.out, w.err} {
+			if t != nil {
+				t.close()
+			}
 		}
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Second): // an Output that blocks must not keep the pool from ending
 	}
 }
 
@@ -169,8 +182,8 @@ func (e *startupError) Unwrap() error { return e.err }
 
 // greet waits until the process has said that it is a worker, and prepares it. A
 // *RemoteError is the initialiser's.
-func (w *remoteWorker) greet(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { w.stop(context.Cause(ctx)) })()
+func (w *remoteWorker) greet() error {
+	ctx := context.Background()
 	late := time.AfterFunc(helloTime, func() { w.stop(errLate) })
 	defer late.Stop()
 	if pre := w.pool.options.runtime.preamble(); pre != nil {
@@ -210,13 +223,17 @@ var errLate = fmt.Errorf("it did not say within %v that it is a worker", helloTi
 
 // ask sends a frame and reads the next.
 func (w *remoteWorker) ask(h wire.Header, blobs [][]byte) (*wire.Frame, error) {
-	w.writing.Lock()
-	err := wire.Write(w.to, h, blobs)
-	w.writing.Unlock()
-	if err != nil {
+	if err := w.tell(h, blobs); err != nil {
 		return nil, err
 	}
 	return w.frames.Next()
+}
+
+// tell sends a frame.
+func (w *remoteWorker) tell(h wire.Header, blobs [][]byte) error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	return wire.Write(w.to, h, blobs)
 }
 
 // confused ends a worker that sent what it should not have.
@@ -242,7 +259,7 @@ func (w *remoteWorker) died(ctx context.Context, doing string, err error) *Broke
 	// It may have closed its pipe alone, or be about to end: that it ended by itself is
 	// worth a moment.
 	said := err
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isEPIPE(err) {
+	if err == io.EOF || err == io.ErrUnexpectedEOF || isEPIPE(err) {
 		said = nil // the end of a pipe is what an end looks like
 	}
 	byUs := false
@@ -276,24 +293,33 @@ var errHungUp = errors.New("it had closed its pipe, and was ended")
 
 // interrupt ends the call that the worker is at: by a frame where it heeds that, else
 // with the worker. done undoes what is not done yet.
-func (w *remoteWorker) interrupt(id uint64, grace time.Duration, cause error) (done func() bool) {
+//
+// given is closed once the worker has been given the call.
+func (w *remoteWorker) interrupt(id uint64, given <-chan struct{}, grace time.Duration, cause error) (done func() bool) {
 	if grace <= 0 {
 		grace = w.pool.options.grace
 	}
+	w.pool.retire(w) // it keeps nobody waiting; put takes it back
 	end := func() {
-		w.pool.retire(w)
 		w.patience.Store(int64(grace))
 		w.stop(cause)
 	}
-	if w.hello.Cancels && w.writing.TryLock() {
-		err := wire.Write(w.to, wire.Header{Type: wire.Cancel, ID: id}, nil)
-		w.writing.Unlock()
-		if err == nil {
-			return time.AfterFunc(grace/2, end).Stop
-		}
+	if !w.hello.Cancels {
+		end()
+		return func() bool { return false }
 	}
-	end()
-	return func() bool { return false }
+	late := time.AfterFunc(grace/2, end)
+	select {
+	case <-given:
+	case <-w.ended:
+		return late.Stop
+	case <-time.After(grace / 2):
+		return late.Stop
+	}
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	_ = wire.Write(w.to, wire.Header{Type: wire.Cancel, ID: id}, nil) // a worker that can't be written to is ended
+	return late.Stop
 }
 
 // release ends a worker that has nothing to do: it sees the end of its pipe.

@@ -103,9 +103,10 @@ type server struct {
 	registry *Registry
 	to       *os.File
 
-	mu      sync.Mutex
-	current uint64 // the call at work
-	cancel  context.CancelFunc
+	mu        sync.Mutex
+	current   uint64 // the call at work
+	cancel    context.CancelFunc
+	cancelled uint64 // a call that is not wanted any more, and may not have begun
 }
 
 func serve(r *Registry, from, to *os.File) (exit int) {
@@ -134,7 +135,11 @@ func serve(r *Registry, from, to *os.File) (exit int) {
 	}()
 	for f := range calls {
 		h, blobs := s.answer(f)
-		if err := wire.Write(to, h, blobs); err != nil {
+		err := wire.Write(to, h, blobs)
+		if unsent, ok := errors.AsType[*wire.UnsentError](err); ok {
+			err = wire.Write(to, wire.Header{Type: wire.Failed, ID: f.ID, Error: describe(asResult(unsent))}, nil)
+		}
+		if err != nil {
 			return 1
 		}
 	}
@@ -144,6 +149,7 @@ func serve(r *Registry, from, to *os.File) (exit int) {
 func (s *server) cancelCall(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cancelled = id
 	if s.current == id && s.cancel != nil {
 		s.cancel()
 	}
@@ -155,6 +161,9 @@ func (s *server) answer(f *wire.Frame) (wire.Header, [][]byte) {
 	defer setenv(f.Env)()
 	s.mu.Lock()
 	s.current, s.cancel = f.ID, cancel
+	if s.cancelled == f.ID && f.Type == wire.Call {
+		cancel()
+	}
 	s.mu.Unlock()
 	if f.Type == wire.Init {
 		if err := s.prepare(ctx, f); err != nil {
@@ -277,11 +286,22 @@ func (s *server) call(ctx context.Context, f *wire.Frame, decode func(any) error
 
 // describe is an error as it travels.
 func describe(err error) *wire.Error {
-	e := &wire.Error{Type: typeName(err), Message: strings.ToValidUTF8(err.Error(), "\ufffd")}
+	e := &wire.Error{Type: typeName(err), Message: sendable(err.Error())}
 	if p, ok := errors.AsType[*futures.PanicError](err); ok {
-		e.Traceback = strings.ToValidUTF8(string(p.Stack), "\ufffd")
+		e.Traceback = sendable(string(p.Stack))
 	}
 	return e
+}
+
+// maxText bounds the texts of an error.
+const maxText = 1 << 18
+
+// sendable is a text that can be sent, without its middle if it is too long.
+func sendable(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText/2] + " … " + s[len(s)-maxText/2:]
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 // typeName is the bare name of an error's type: of the first in its chain that is more

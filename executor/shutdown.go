@@ -13,9 +13,9 @@ import (
 // runs, and the rest goes on by itself. It may be called again, with stricter
 // options as well.
 //
-// Called with the context of a task of this pool, or of one that such a task
-// waits for, it does not wait but fails with a *futures.DeadlockError, unless
-// NoWait is given. The pool is shutting down nevertheless.
+// Called by a task of this pool or a callback of its future, or with the context of one
+// that such a task waits for, it does not wait but fails with a *futures.DeadlockError,
+// unless NoWait is given. The pool is shutting down nevertheless.
 func (p *Pool) Shutdown(ctx context.Context, how ...ShutdownOption) error {
 	if p == nil || p.pool == nil {
 		return errNotMade
@@ -31,8 +31,7 @@ func (p *Pool) Shutdown(ctx context.Context, how ...ShutdownOption) error {
 	return p.join(ctx)
 }
 
-// Close is Shutdown without a limit. It is for defer, outside of tasks: in a task
-// it would wait for itself, and can't know.
+// Close is Shutdown without a limit, for defer.
 func (p *Pool) Close() error { return p.Shutdown(context.Background()) }
 
 // stop begins the end of the pool.
@@ -66,10 +65,8 @@ func (p *pool) join(ctx context.Context) error {
 		return nil
 	default:
 	}
-	if self := task.From(ctx); self != nil {
-		if w, ok := self.Host().(*work); ok && p.runs(w) {
-			return &futures.DeadlockError{Cycle: []string{self.Name(), self.Name()}}
-		}
+	if err := p.inside(ctx); err != nil {
+		return err
 	}
 	err := task.ErrLeft
 	if ctx.Err() == nil {
@@ -87,6 +84,26 @@ func (p *pool) join(ctx context.Context) error {
 	default:
 		return newShutdownError(ctx, p)
 	}
+}
+
+// inside is the error of a wait for the pool's end by one of its own tasks: with the
+// context of that, or on its goroutine, as callbacks of its future are.
+func (p *pool) inside(ctx context.Context) error {
+	if self := task.From(ctx); self != nil {
+		if w, ok := self.Host().(*work); ok && p.runs(w) {
+			return &futures.DeadlockError{Cycle: []string{self.Name(), self.Name()}}
+		}
+	}
+	id := goroutineID()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for wk := range p.workers {
+		if wk.task != nil && wk.goroutine.Load() == id {
+			name := wk.task.node.Name()
+			return &futures.DeadlockError{Cycle: []string{name, name}}
+		}
+	}
+	return nil
 }
 
 // edges is the wait for all that the pool has.

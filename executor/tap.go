@@ -4,7 +4,9 @@ package executor
 
 import (
 	"io"
+	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -79,6 +81,12 @@ func (t *tap) read(parts int) (some, more bool) {
 }
 
 func (t *tap) pass(p []byte) {
+	defer func() {
+		if v := recover(); v != nil { // the writer's: nobody else is to have it
+			t.to = nil
+			slog.Error("executor: Output panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
 	t.recent = append(t.recent, p...)
 	if over := len(t.recent) - 2*tailSize; over > 0 {
 		t.recent = append(t.recent[:0], t.recent[len(t.recent)-tailSize:]...)
@@ -95,7 +103,7 @@ func (t *tap) pass(p []byte) {
 func (t *tap) lead(w io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.to = w
+	t.to, t.recent = w, t.recent[:0] // what one task has printed is no other's
 	if w == nil {
 		t.to = t.rest
 	}
@@ -123,7 +131,9 @@ func drain(out, err *tap) {
 
 // tail is the last of the output, beginning with a line where that is to be had.
 func (t *tap) tail() string {
-	t.mu.Lock()
+	if !t.mu.TryLock() {
+		return "" // its reader blocks in Output
+	}
 	defer t.mu.Unlock()
 	b := t.recent
 	if len(b) > tailSize {

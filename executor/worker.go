@@ -53,9 +53,7 @@ func (wk *worker) loop() {
 			wk.pool.lost(wk)
 		}
 	}()
-	if wk.pool.watchdog != nil {
-		wk.goroutine.Store(goroutineID())
-	}
+	wk.goroutine.Store(goroutineID())
 	wk.labels = pprof.WithLabels(context.Background(), pprof.Labels("pool", wk.pool.name, "worker", wk.name))
 	for {
 		wk.run(wk.task)

@@ -7,6 +7,7 @@ const path = require('path');
 const { createRequire } = require('module');
 const { pathToFileURL } = require('url');
 
+const MAX_FRAME = 2 ** 30, MAX_TEXT = 2 ** 18;
 const BYTES = '$flow:bytes', TEXT = '$flow:text', RESERVED = '$flow:', LONG = 4096;
 
 delete process.env.FLOW_WORKER; // what a task starts is no worker
@@ -163,17 +164,32 @@ async function call(name, args, value) {
 }
 
 function failure(e, more = {}) {
-  if (e instanceof NotEncodable) return { ...more, type: 'TypeError', message: e.message };
+  try {
+    return { ...more, ...described(e) };
+  } catch {
+    return { ...more, type: 'Error', message: "(it can't be shown: its own methods throw)" };
+  }
+}
+
+// clean is a text that can be sent, without its middle if it is too long.
+function clean(text) {
+  text = String(text);
+  if (text.length > MAX_TEXT) text = `${text.slice(0, MAX_TEXT / 2)} … ${text.slice(-MAX_TEXT / 2)}`;
+  return text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD');
+}
+
+function described(e) {
+  if (e instanceof NotEncodable) return { type: 'TypeError', message: clean(e.message) };
   if (!(e instanceof Error)) {
     let message;
     try { message = typeof e === 'string' ? e : JSON.stringify(e) ?? String(e); } catch { message = String(e); }
-    return { ...more, type: 'Error', message };
+    return { type: 'Error', message: clean(message) };
   }
   let traceback = ours(e.stack);
   for (let cause = e.cause, n = 0; cause instanceof Error && n < 10; cause = cause.cause, n++) {
     traceback += `\ncaused by: ${ours(cause.stack)}`;
   }
-  return { ...more, type: e.name || 'Error', message: String(e.message), traceback };
+  return { type: clean(e.name || 'Error'), message: clean(e.message), traceback: clean(traceback) };
 }
 
 // ours is a stack without the frames of this file and of node itself.
@@ -224,7 +240,10 @@ async function serve(header, blobs) {
   const undo = setenv(header.env);
   try {
     if (header.type === 'init') await start(header, blobs);
-    else reply = await answer(header, blobs);
+    else {
+      reply = await answer(header, blobs);
+      if (reply[1].reduce((n, b) => n + b.length, 0) > MAX_FRAME) throw new NotEncodable('result: it has more than 1 GiB');
+    }
   } catch (e) {
     reply = [{ type: 'error', id: header.id || 0, error: failure(e) }];
   }
@@ -266,6 +285,13 @@ function feed(chunk) {
   }
 }
 
+for (const kind of ['uncaughtException', 'unhandledRejection']) {
+  process.on(kind, (e) => {
+    const { type, message, traceback } = failure(e);
+    fs.writeSync(2, `${traceback || ''}\n${type}: ${message} (thrown where nothing waited for it, perhaps by an earlier task)\n`);
+    process.exit(1);
+  });
+}
 process.on('SIGINT', () => {}); // flow decides what ends
 process.on('SIGTERM', () => process.exit(143));
 const input = new net.Socket({ fd: 3, readable: true, writable: false });

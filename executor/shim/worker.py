@@ -12,6 +12,8 @@ import types  # what few need (asyncio, traceback) is imported where that is: th
 BYTES, TEXT, RESERVED, LONG = "$flow:bytes", "$flow:text", '"$flow:', 4096
 
 os.environ.pop("FLOW_WORKER", None)  # what a task starts is no worker
+PID = os.getpid()
+MAX_FRAME, MAX_TEXT = 1 << 30, 1 << 18
 LENGTH = struct.Struct(">I")
 
 for fd in (3, 4):
@@ -43,6 +45,8 @@ def send(header, blobs=()):
 
 
 def write(head, blobs):
+    if os.getpid() != PID:
+        os._exit(0)  # a child that a function has forked, and that has come back from it
     data = b"".join((LENGTH.pack(len(head)), head, *blobs))
     try:
         n = os.write(4, data)
@@ -258,7 +262,14 @@ async def settle(x):
 
 def failure(e, **more):
     if isinstance(e, NotEncodable):
-        return dict(more, type="TypeError", message=str(e))
+        return dict(more, type="TypeError", message=clean(str(e)))
+    try:
+        return dict(more, **described(e))
+    except BaseException:  # its own methods raise
+        return dict(more, type=clean(type(e).__name__), message="(it can't be shown: its own methods raise)")
+
+
+def described(e):
     import traceback
     tb = e.__traceback__
     while tb is not None and tb.tb_frame.f_code.co_filename == __shim__:
@@ -266,17 +277,20 @@ def failure(e, **more):
     name = type(e).__name__
     try:
         message = str(e)
-    except Exception:
+    except BaseException:
         message = "(its str() fails)"
     if isinstance(e, SystemExit):
         message = "sys.exit(%s)" % ("" if e.code is None else repr(e.code))
     text = "".join(traceback.format_exception(type(e), e, tb))
     if tb is None and e.__cause__ is None and (e.__context__ is None or e.__suppress_context__):
         text = ""
-    return dict(more, type=name, message=message, traceback=clean(text))
+    return dict(type=clean(name), message=clean(message), traceback=clean(text))
 
 
 def clean(text):
+    """A text that can be sent, without its middle if it is too long."""
+    if len(text) > MAX_TEXT:
+        text = "%s … %s" % (text[: MAX_TEXT // 2], text[-MAX_TEXT // 2 :])
     return text.encode("utf-8", "replace").decode()
 
 
@@ -342,9 +356,15 @@ def stop(signum, frame):
     raise Stopped(128 + signum)
 
 
+def as_usual():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main():
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # flow decides what ends
+    os.register_at_fork(after_in_child=as_usual)  # multiprocessing ends its own by SIGTERM
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -357,12 +377,15 @@ def main():
         if kind == "cancel":
             continue
         reply, out = {"type": "ready"}, ()
-        undo = setenv(header["env"]) if "env" in header else None
+        undo = None
         try:
+            undo = setenv(header["env"]) if "env" in header else None
             if kind == "init":
                 start(header, blobs)
             else:
                 reply, out = answer(header, blobs)
+                if sum(map(len, out)) > MAX_FRAME:
+                    raise NotEncodable("result: it has more than 1 GiB")
         except Stopped:
             raise
         except BaseException as e:
@@ -379,6 +402,10 @@ def main():
     if loop is not None:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+    import atexit
+    atexit._run_exitfuncs()
+    flush()
+    os._exit(0)  # without waiting for threads that functions have left
 
 
 main()

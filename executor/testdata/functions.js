@@ -43,4 +43,15 @@ module.exports = {
   nan: () => [1, NaN],
   Thing: { name: 'thing', inner(x) { return ['inner', x, this.name]; } },
   not_a_function: 7,
+  rude: (kind) => {
+    if (kind === 'surrogate') throw new Error('abc\u{1f600}'.slice(0, 4));
+    if (kind === 'str') throw { toString() { throw 1; }, toJSON() { throw 2; } };
+    if (kind === 'huge') throw new Error('x'.repeat(10_000_000));
+    const e = new Error('m');
+    Object.defineProperty(e, 'name', { get() { throw 1; } });
+    throw e;
+  },
+  later_throw: () => { setTimeout(() => { throw new RangeError('too late'); }, 10); return hang(); },
+  whisper: (text) => { fs.writeSync(2, text); },
+  vanish: () => process.exit(3),
 };

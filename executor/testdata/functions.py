@@ -153,3 +153,50 @@ class Thing:
 
 
 not_a_function = 7
+
+
+def pool_map(n):
+    import multiprocessing
+    with multiprocessing.Pool(2) as p:
+        return p.map(abs, range(-n, 0))
+
+
+class Rude(Exception):
+    def __str__(self):
+        sys.exit("no")
+
+
+def rude(kind):
+    if kind == "surrogate":
+        raise ValueError("\udc80")
+    if kind == "str":
+        raise Rude()
+    if kind == "huge":
+        raise ValueError("x" * 10_000_000)
+    raise type("Evil\udc80", (Exception,), {})("m")
+
+
+def forks(x):
+    if os.fork() == 0:
+        return "from the child"
+    os.wait()
+    return x
+
+
+def thread_stays(_):
+    import threading
+    threading.Thread(target=time.sleep, args=(1000,)).start()
+    return 1
+
+
+def slow_setup():
+    print("setting up")
+    time.sleep(0.3)
+
+
+def whisper(text):
+    sys.stderr.write(text)
+
+
+def vanish(_):
+    os._exit(3)

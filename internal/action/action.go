@@ -20,6 +20,10 @@ type Action interface {
 	Do(ctx context.Context, a *Attempt) Outcome
 }
 
+// Timed is an Action that heeds the task's Timeout by itself, and ends its attempts with
+// the reason timeout then.
+type Timed interface{ Timed() }
+
 // Attempt is what an action is given.
 type Attempt struct {
 	Task     *dag.Task

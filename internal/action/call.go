@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -32,18 +33,29 @@ func Native(t *dag.Task) (name string, ok bool) {
 // remote is `call` of a function in a warm worker process.
 type remote struct{ workers *executor.ProcessPool }
 
+// Timed implements Timed: the time of a task is not that of its worker's start.
+func (remote) Timed() {}
+
 func (r remote) Do(ctx context.Context, a *Attempt) Outcome {
 	inputs, vars, err := a.arguments()
 	if err != nil {
 		return invalid(err)
 	}
 	stderr := &lastLine{to: a.Stderr}
-	f := executor.Call[json.RawMessage, json.RawMessage](ctx, r.workers, a.Task.Action.(dag.Call).Function, inputs,
+	opts := []executor.TaskOption{
 		executor.Name(a.Task.ID), executor.KeywordArgs(), executor.CallEnv(vars), executor.Output(a.Stdout, stderr),
-		executor.StopWithin(a.Task.Grace, a.Run.Kill))
+		executor.StopWithin(a.Task.Grace, a.Run.Kill),
+	}
+	if a.Task.Timeout > 0 {
+		opts = append(opts, executor.CallTimeout(a.Task.Timeout, ErrTimeout))
+	}
+	f := executor.Call[json.RawMessage, json.RawMessage](ctx, r.workers, a.Task.Action.(dag.Call).Function, inputs, opts...)
 	text, err := f.Result(context.WithoutCancel(ctx)) // nothing is left of it then
 	if o, over := a.interrupted(ctx, -1, err); over {
 		return o
+	}
+	if errors.Is(err, ErrTimeout) {
+		return failed(dag.ReasonTimeout, "timed out after %s", a.Task.Timeout)
 	}
 	if err != nil {
 		return called(err)
@@ -185,6 +197,7 @@ func Workers(x *dag.Executor, dir, name string, size int, environ []string, l *e
 	opts := []executor.ProcessOption{
 		interpreter(x, dir), executor.MaxWorkers(size), executor.NamePrefix(name), executor.Dir(dir),
 		executor.Environ(environ), executor.Through(l),
+		executor.OtherOutput(os.Stderr, os.Stderr), // standard output is flow's own results
 	}
 	for _, p := range x.Path {
 		if !filepath.IsAbs(p) {

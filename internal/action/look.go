@@ -43,6 +43,14 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 			if name := InterpreterOf(x, w.Dir); wrong(t, name, w.Dir) != "" {
 				return name + " " + wrong(t, name, w.Dir), nil
 			}
+			for _, path := range x.Path {
+				if !filepath.IsAbs(path) {
+					path = filepath.Join(w.Dir, path)
+				}
+				if info, err := os.Stat(path); err != nil || !info.IsDir() {
+					return fmt.Sprintf("path %s of executor %s is no folder", path, x.Name), nil
+				}
+			}
 			return "", nil
 		}
 		dir, known := folder(w, t)

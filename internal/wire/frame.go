@@ -99,6 +99,15 @@ type Frame struct {
 // ErrTooLarge says that a frame is above MaxHeader or MaxFrame.
 var ErrTooLarge = errors.New("wire: frame is too large")
 
+// UnsentError says that a frame can't be sent; nothing of it was.
+type UnsentError struct{ Err error }
+
+// Error implements error.
+func (e *UnsentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UnsentError) Unwrap() error { return e.Err }
+
 // Write writes a frame in as few writes as its blobs allow; h.Blobs it sets itself.
 func Write(w io.Writer, h Header, blobs [][]byte) error {
 	total := int64(0)
@@ -106,16 +115,16 @@ func Write(w io.Writer, h Header, blobs [][]byte) error {
 		total += int64(len(b))
 	}
 	if total > MaxFrame {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, total, MaxFrame)
+		return &UnsentError{fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, total, MaxFrame)}
 	}
 	buf := make([]byte, 4, 4+usualHeader+len(h.Function)+int(min(total, 64<<10)))
 	buf, err := appendHeader(buf, &h, blobs)
 	if err != nil {
-		return err
+		return &UnsentError{err}
 	}
 	head := len(buf) - 4
 	if head > MaxHeader {
-		return fmt.Errorf("%w: its header has %d bytes, at most %d", ErrTooLarge, head, MaxHeader)
+		return &UnsentError{fmt.Errorf("%w: its header has %d bytes, at most %d", ErrTooLarge, head, MaxHeader)}
 	}
 	binary.BigEndian.PutUint32(buf, uint32(head))
 	for _, b := range blobs {
@@ -209,6 +218,9 @@ func (r *Reader) Next() (*Frame, error) {
 	n := int64(binary.BigEndian.Uint32(length[:]))
 	if n > MaxHeader {
 		return nil, fmt.Errorf("%w: it says that its header has %d bytes, at most %d", ErrTooLarge, n, MaxHeader)
+	}
+	if n == 0 {
+		return nil, errors.New("wire: a frame without a header")
 	}
 	head, err := r.take(n)
 	if err != nil {
