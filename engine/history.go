@@ -189,6 +189,37 @@ func (r *Run) goOn() error {
 	return nil
 }
 
+// listen is how often a run looks whether another process wants it to end.
+const listen = 200 * time.Millisecond
+
+// heed cancels the run when another process asks for that, until stop.
+func (r *Run) heed() (stop func()) {
+	if r.journal == nil {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(listen)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				if r.engine.home.CancelRequested(r.ID) {
+					r.Cancel()
+					return
+				}
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-ended
+	}
+}
+
 // folder makes the run's folder: in the home, where it stays until the run has ended, or
 // among the temporary ones.
 func (r *Run) folder() (string, error) {

@@ -101,8 +101,31 @@ func (d *disk) lock(name string) (*os.File, Owner, error) {
 	return nil, o, nil
 }
 
+// cancelSuffix is in the name of the file by which a run is asked to end.
+const cancelSuffix = ".cancel"
+
+// RequestCancel asks whoever runs a run to cancel it; false: nobody does.
+func (s *Store) RequestCancel(id string) (bool, error) {
+	if _, owned := s.Owner(id); !owned {
+		return false, nil
+	}
+	if err := s.files.put(locksDir+"/"+id+cancelSuffix, nil, false); err != nil {
+		return false, fmt.Errorf("store: run %s: %w", id, err)
+	}
+	return true, nil
+}
+
+// CancelRequested reports whether somebody has asked for the end of a run.
+func (s *Store) CancelRequested(id string) bool {
+	_, err := s.files.size(locksDir + "/" + id + cancelSuffix)
+	return err == nil
+}
+
 // free gives the ownership up.
 func (l *lock) free() error {
+	if err := l.store.files.remove(l.name + cancelSuffix); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	if m, ok := l.store.files.(*memory); ok {
 		m.owned.Delete(l.name)
 		return nil
