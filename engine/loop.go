@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 
@@ -75,6 +76,9 @@ func (r *Run) settle() error {
 	}
 	for _, t := range r.begun {
 		r.begin(t)
+	}
+	if r.journal != nil && len(r.begun) > 1 {
+		runtime.Gosched() // short ones end meanwhile, and are recorded together
 	}
 	r.begun = r.begun[:0]
 	return nil

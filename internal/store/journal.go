@@ -47,7 +47,7 @@ func (s *Store) Begin(r Run, text []byte, first ...run.Event) (*Journal, error) 
 			return err
 		}
 		j.run = r
-		return j.append(tx, first)
+		return j.append(tx.Stmt(s.insert), first)
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.free())
@@ -123,12 +123,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Append commits events, all of them or none. What it costs does not depend on how many
 // the run has.
 func (j *Journal) Append(events []run.Event) error {
-	return j.store.explain(j.append(j.store.write, events))
+	return j.store.explain(j.append(j.store.insert, events))
 }
 
-func (j *Journal) append(to interface {
-	Exec(query string, args ...any) (sql.Result, error)
-}, events []run.Event) error {
+func (j *Journal) append(insert *sql.Stmt, events []run.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -142,7 +140,7 @@ func (j *Journal) append(to interface {
 	}
 	binary.BigEndian.PutUint32(data, crc32.Checksum(data[4:], castagnoli))
 	j.buf = data
-	if _, err := to.Exec(`INSERT INTO events (run, seq, n, data) VALUES (?, ?, ?, ?)`, j.run.num, j.next, len(events), data); err != nil {
+	if _, err := insert.Exec(j.run.num, j.next, len(events), data); err != nil {
 		return err
 	}
 	j.next += int64(len(events))

@@ -33,9 +33,10 @@ type Store struct {
 	dir        string // absolute; "" in memory
 	durability Durability
 	files      files
-	write      *sql.DB // one connection
-	read       *sql.DB // several; the same in memory
-	maxLog     int64   // MaxLog
+	write      *sql.DB   // one connection
+	read       *sql.DB   // several; the same in memory
+	maxLog     int64     // MaxLog
+	insert     *sql.Stmt // of events: prepared, since it is most of what is done
 }
 
 // dirs are the folders of a home that belong to the store.
@@ -91,12 +92,17 @@ func (s *Store) open(path string) (err error) {
 	if err := migrate(context.Background(), s.write, s.dir); err != nil {
 		return s.explain(err)
 	}
+	if s.insert, err = s.write.Prepare(insertEvents); err != nil {
+		return s.explain(err)
+	}
 	if s.read, err = sql.Open("sqlite", source); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	s.read.SetMaxOpenConns(4)
 	return nil
 }
+
+const insertEvents = `INSERT INTO events (run, seq, n, data) VALUES (?, ?, ?, ?)`
 
 // Memory returns a store that is gone with the process.
 func Memory() (*Store, error) {
@@ -110,12 +116,18 @@ func Memory() (*Store, error) {
 	if err := migrate(context.Background(), db, "memory"); err != nil {
 		return nil, errors.Join(s.explain(err), db.Close())
 	}
+	if s.insert, err = db.Prepare(insertEvents); err != nil {
+		return nil, errors.Join(s.explain(err), db.Close())
+	}
 	return s, nil
 }
 
 // Close ends the use of the home. Journals are to be closed before.
 func (s *Store) Close() error {
 	var errs []error
+	if s.insert != nil {
+		errs = append(errs, s.insert.Close())
+	}
 	if s.read != nil && s.read != s.write {
 		errs = append(errs, s.read.Close())
 	}
