@@ -47,12 +47,17 @@ func (s *Store) own(id string) (*lock, error) {
 		return l, nil
 	}
 	d := s.files.(*disk)
-	for {
+	for began := time.Now(); ; {
 		f, owner, err := d.lock(l.name)
 		if err != nil {
 			return nil, fmt.Errorf("store: run %s: %w", id, err)
 		}
 		if f == nil {
+			// What a dead owner was about to start has the lock until it runs.
+			if owner.PID > 0 && errors.Is(unix.Kill(owner.PID, 0), unix.ESRCH) && time.Since(began) < patience {
+				time.Sleep(pause)
+				continue
+			}
 			return nil, &OwnedError{id, owner}
 		}
 		// Its owner may have removed it between the opening and the locking.
@@ -70,6 +75,13 @@ func (s *Store) own(id string) (*lock, error) {
 		return l, nil
 	}
 }
+
+// How long the lock of a dead owner may be held by what that was about to start, and how
+// often it is tried.
+const (
+	patience = 5 * time.Second
+	pause    = 5 * time.Millisecond
+)
 
 func writeAt(f *os.File, text []byte) error {
 	_, err := f.WriteAt(text, 0)
@@ -131,7 +143,8 @@ func (l *lock) free() error {
 		return nil
 	}
 	_ = l.store.files.remove(l.name) // before the lock goes, so that nobody takes what is about to go
-	return l.file.Close()
+	// A program that is being started has the file as well, until it runs.
+	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
 // Owner returns who runs a run at the moment; false: nobody does.
