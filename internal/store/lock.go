@@ -135,16 +135,18 @@ func (s *Store) CancelRequested(id string) bool {
 
 // free gives the ownership up.
 func (l *lock) free() error {
-	if err := l.store.files.remove(l.name + cancelSuffix); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
+	err := l.store.files.remove(l.name + cancelSuffix)
 	if m, ok := l.store.files.(*memory); ok {
 		m.owned.Delete(l.name)
-		return nil
+		return err
 	}
-	_ = l.store.files.remove(l.name) // before the lock goes, so that nobody takes what is about to go
-	// A program that is being started has the file as well, until it runs.
-	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	// The file goes before the lock, so that nobody takes what is about to go; the lock
+	// is undone since a program that is being started has the file as well, until it runs.
+	err = errors.Join(err, l.store.files.remove(l.name), unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
 }
 
 // Owner returns who runs a run at the moment; false: nobody does.
