@@ -148,7 +148,7 @@ func (e *Engine) sweep(r *Run, token string) error {
 	if !running || token == "" {
 		return nil
 	}
-	return executor.Sweep(token)
+	return executor.SweepAfter(token)
 }
 
 // pinned plans a run's workflow as it was when the run began.

@@ -148,7 +148,7 @@ func (l *Launcher) open() error {
 	return nil
 }
 
-// Token is what [Sweep] finds the launcher's processes by, should this program end before
+// Token is what [SweepAfter] finds the launcher's processes by, should this program end before
 // them.
 func (l *Launcher) Token() string {
 	l.mu.Lock()
