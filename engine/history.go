@@ -38,7 +38,7 @@ type EndedError struct {
 func (e *EndedError) Error() string { return fmt.Sprintf("run %s has ended: %s", e.Run, e.Status) }
 
 // record opens the journal of a new run, with its first event.
-func (r *Run) record(start *run.Start) error {
+func (r *Run) record(first run.Event) error {
 	home := r.engine.home
 	if home == nil {
 		return nil
@@ -49,9 +49,9 @@ func (r *Run) record(start *run.Start) error {
 		return fmt.Errorf("engine: %w", err)
 	}
 	r.journal, err = home.Begin(store.Run{
-		ID: r.ID, Workflow: w.Name, File: file, Started: start.Run.StartedAt, Cause: start.Run.Trigger,
+		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger,
 		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(),
-	}, []byte(w.Source()), run.Event{Kind: run.Started, Time: r.clock(), Start: start})
+	}, []byte(w.Source()), first)
 	return err
 }
 

@@ -115,11 +115,13 @@ func (r *Run) handle(m *message) error {
 
 // apply gives an event to the machine, notes it for the journal, and carries its
 // commands out.
-func (r *Run) apply(e run.Event) error { return r.applied(e, true) }
-
-// applied is apply of an event that may be in the journal already.
-func (r *Run) applied(e run.Event, note bool) error {
+func (r *Run) apply(e run.Event) error {
 	e.Time = r.clock()
+	return r.applied(e, true)
+}
+
+// applied is apply of an event with its time, which may be in the journal already.
+func (r *Run) applied(e run.Event, note bool) error {
 	commands, err := r.m.Apply(e)
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)

@@ -102,13 +102,12 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	}
 	r := e.newRun(plan, start.Run.ID, o)
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
-	if err := r.record(start); err != nil {
+	first := run.Event{Kind: run.Started, Time: r.clock(), Start: start}
+	if err := r.record(first); err != nil {
 		r.kill()
 		return nil, err
 	}
-	err = e.launch(r, func() error {
-		return r.applied(run.Event{Kind: run.Started, Start: start}, false)
-	})
+	err = e.launch(r, func() error { return r.applied(first, false) })
 	if err != nil {
 		return nil, errors.Join(err, r.unrecord())
 	}

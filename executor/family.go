@@ -3,8 +3,8 @@
 package executor
 
 import (
-	"crypto/rand"
 	"context"
+	"crypto/rand"
 	"os"
 	"slices"
 	"strconv"
