@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // files are the files of a home, by slash-separated names.
@@ -20,7 +21,7 @@ type files interface {
 	// that it is on disk then.
 	put(name string, data []byte, sync bool) error
 	read(name string) ([]byte, error)
-	size(name string) (int64, error)
+	stat(name string) (size int64, changed time.Time, err error)
 	// list returns the names in a folder, sorted; none where there is no folder.
 	list(dir string) ([]string, error)
 	remove(name string) error // a file, or a folder with all in it
@@ -72,12 +73,12 @@ func (d *disk) put(name string, data []byte, sync bool) error {
 
 func (d *disk) read(name string) ([]byte, error) { return d.root.ReadFile(name) }
 
-func (d *disk) size(name string) (int64, error) {
+func (d *disk) stat(name string) (int64, time.Time, error) {
 	info, err := d.root.Stat(name)
 	if err != nil {
-		return 0, err
+		return 0, time.Time{}, err
 	}
-	return info.Size(), nil
+	return info.Size(), info.ModTime(), nil
 }
 
 func (d *disk) list(dir string) ([]string, error) {
@@ -147,9 +148,9 @@ func (m *memory) read(name string) ([]byte, error) {
 	return bytes.Clone(b.Bytes()), nil
 }
 
-func (m *memory) size(name string) (int64, error) {
+func (m *memory) stat(name string) (int64, time.Time, error) {
 	b, err := m.read(name)
-	return int64(len(b)), err
+	return int64(len(b)), time.Time{}, err // when is not kept
 }
 
 func (m *memory) list(dir string) ([]string, error) {

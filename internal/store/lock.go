@@ -129,7 +129,7 @@ func (s *Store) RequestCancel(id string) (bool, error) {
 
 // CancelRequested reports whether somebody has asked for the end of a run.
 func (s *Store) CancelRequested(id string) bool {
-	_, err := s.files.size(locksDir + "/" + id + cancelSuffix)
+	_, _, err := s.files.stat(locksDir + "/" + id + cancelSuffix)
 	return err == nil
 }
 

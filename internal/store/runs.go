@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"context"
 	"database/sql"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -101,44 +103,64 @@ type Filter struct {
 	Before   string // an id: older ones only
 }
 
+// page is how many runs are read at a time: whoever ranges over them may ask for more of
+// each meanwhile.
+const page = 500
+
 // Runs returns runs, the newest first.
 func (s *Store) Runs(f Filter) iter.Seq2[Run, error] {
-	query, args := `SELECT `+runColumns+` FROM runs WHERE 1`, []any{}
-	where := func(condition string, arg any) {
-		query += " AND " + condition
-		args = append(args, arg)
-	}
-	if f.Workflow != "" {
-		where("workflow = ?", f.Workflow)
-	}
-	if f.Status != "" {
-		where("status = ?", f.Status)
-	}
-	if f.Before != "" {
-		where("num < (SELECT num FROM runs WHERE id = ?)", f.Before)
-	}
-	query += " ORDER BY num DESC"
-	if f.Limit > 0 {
-		query += " LIMIT ?"
-		args = append(args, f.Limit)
-	}
 	return func(yield func(Run, error) bool) {
-		rows, err := s.read.QueryContext(context.Background(), query, args...)
-		if err != nil {
-			yield(Run{}, s.explain(err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scanRun(rows)
-			if !yield(r, s.explain(err)) || err != nil {
+		before := int64(math.MaxInt64)
+		if f.Before != "" {
+			r, err := s.Find(f.Before)
+			if err != nil {
+				yield(Run{}, err)
 				return
 			}
+			before = r.num
 		}
-		if err := rows.Err(); err != nil {
-			yield(Run{}, s.explain(err))
+		for left := cmp.Or(f.Limit, math.MaxInt); left > 0; {
+			some, err := s.page(f, before, min(left, page))
+			if err != nil {
+				yield(Run{}, err)
+				return
+			}
+			for i := range some {
+				if !yield(some[i], nil) {
+					return
+				}
+				before = some[i].num
+			}
+			if len(some) < min(left, page) {
+				return
+			}
+			left -= len(some)
 		}
 	}
+}
+
+func (s *Store) page(f Filter, before int64, n int) ([]Run, error) {
+	query, args := `SELECT `+runColumns+` FROM runs WHERE num < ?`, []any{before}
+	if f.Workflow != "" {
+		query, args = query+" AND workflow = ?", append(args, f.Workflow)
+	}
+	if f.Status != "" {
+		query, args = query+" AND status = ?", append(args, f.Status)
+	}
+	rows, err := s.read.Query(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	var some []Run
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		some = append(some, r)
+	}
+	return some, s.explain(rows.Err())
 }
 
 // Text returns the workflow's text as it was when the run began.

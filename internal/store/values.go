@@ -28,7 +28,7 @@ func (s *Store) PutValue(text []byte) (*dag.Ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size, err := s.files.size(name); err == nil && size == ref.Size {
+	if size, _, err := s.files.stat(name); err == nil && size == ref.Size {
 		return ref, nil
 	}
 	if err := s.files.put(name, text, s.durability == Full); err != nil {
