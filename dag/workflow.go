@@ -251,6 +251,15 @@ func (w *Workflow) Task(id string) (*Task, bool) {
 	return nil, false
 }
 
+// Source is the text that the workflow was read from, as UTF-8 without a byte order mark;
+// "" for one built in Go.
+func (w *Workflow) Source() string {
+	if w.src == nil {
+		return ""
+	}
+	return w.src.text
+}
+
 // Executor returns the executor with that name, and whether there is one.
 func (w *Workflow) Executor(name string) (*Executor, bool) {
 	for i := range w.Executors {

@@ -10,7 +10,8 @@ import (
 // wall's when it began and as much later as has passed. The machine compares walls,
 // so there must be no second reading in it that compares otherwise.
 func TestClockOfARun(t *testing.T) {
-	r := &Run{zero: time.Now()}
+	now := time.Now()
+	r := &Run{zero: now, began: now}
 	last := r.zero.Round(0)
 	for range 1000 {
 		now := r.clock()

@@ -39,6 +39,7 @@ type Engine struct {
 	places    func(*dag.Executor) int
 	environ   []string
 	functions *executor.Registry
+	home      *Home // nil: runs are not kept
 
 	launcher executor.Launcher
 
@@ -59,6 +60,7 @@ type settings struct {
 	subreaper     bool
 	watcher       []string
 	functions     *executor.Registry
+	home          *Home
 }
 
 // Jobs limits how many attempts are at work at once, in all pools together.
@@ -98,6 +100,7 @@ func New(opts ...Option) *Engine {
 		places:    Places(s.workers),
 		environ:   s.environ,
 		functions: s.functions,
+		home:      s.home,
 		launcher:  executor.Launcher{Subreaper: s.subreaper, Watcher: s.watcher},
 		disp:      run.NewDispatcher(s.jobs, 0),
 		pools:     make(map[string]*executor.Pool),

@@ -13,6 +13,7 @@ import (
 
 	"flow/dag"
 	"flow/internal/action"
+	"flow/internal/store"
 )
 
 // inlineResult is how large a result may be, as JSON, to be kept in the run's
@@ -22,8 +23,9 @@ const inlineResult = 64 << 10
 // host gives the expressions of one run what is not part of its state. It is
 // safe for concurrent use.
 type host struct {
-	dir    string // the workflow's folder: what read_file and hash_files start from
-	values string // the folder of large values, by hash
+	dir    string       // the workflow's folder: what read_file and hash_files start from
+	values string       // the folder of large values, by hash
+	store  *store.Store // where they are kept in place of that; nil: there is no history
 }
 
 // keep returns a value as it is to stand in the run's state: itself where it is
@@ -42,6 +44,9 @@ func (h *host) keep(v any, most int64) (any, error) {
 	}
 	if size := int64(len(text)); size > most {
 		return nil, &action.TooLargeError{Size: size}
+	}
+	if h.store != nil {
+		return h.store.PutValue(text)
 	}
 	sum := sha256.Sum256(text)
 	ref := &dag.Ref{Hash: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(text))}
@@ -94,7 +99,13 @@ func (h *host) path(r *dag.Ref) string {
 
 // Load implements dag.Host.
 func (h *host) Load(r *dag.Ref) (any, error) {
-	text, err := os.ReadFile(h.path(r))
+	var text []byte
+	var err error
+	if h.store != nil {
+		text, err = h.store.Value(r)
+	} else {
+		text, err = os.ReadFile(h.path(r))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the value %s can't be read: %w", r.Hash, err)
 	}

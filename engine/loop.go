@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 
@@ -13,29 +15,32 @@ import (
 	"flow/futures"
 	"flow/internal/action"
 	"flow/internal/run"
+	"flow/internal/store"
 )
 
 // loop owns the run's state. It takes everything that has come as one batch,
 // applies it, and then hands out places once: a thousand short tasks cost a few
 // rounds, and a lone one waits for nobody.
-func (r *Run) loop(start *run.Start) {
+func (r *Run) loop(first func() error) {
 	defer close(r.done)
-	r.err = r.drive(start)
+	stop := r.heed()
+	r.err = r.drive(first)
+	stop()
 	r.engine.leave(r)
 	r.evaluating.close()
 	r.summary = r.m.Summary()
-	r.err = errors.Join(r.err, r.clean())
+	r.err = errors.Join(r.err, r.conclude())
 	r.engine.forget(r) // last, since Close waits for those that it finds
 }
 
-func (r *Run) drive(start *run.Start) error {
+func (r *Run) drive(first func() error) error {
 	defer r.kill()
-	if err := r.apply(run.Event{Kind: run.Started, Start: start}); err != nil {
+	if err := first(); err != nil {
 		return err
 	}
 	var batch []message
 	for {
-		if err := r.handOut(); err != nil {
+		if err := r.settle(); err != nil {
 			r.abandon()
 			return err
 		}
@@ -58,6 +63,25 @@ func (r *Run) drive(start *run.Start) error {
 			}
 		}
 	}
+}
+
+// settle hands places out, records all that has happened, in one transaction, and begins
+// what has got a place: so a success is recorded before anything starts that builds on it.
+func (r *Run) settle() error {
+	if err := r.handOut(); err != nil {
+		return err
+	}
+	if err := r.commit(); err != nil {
+		return err
+	}
+	for _, t := range r.begun {
+		r.begin(t)
+	}
+	if r.journal != nil && len(r.begun) > 1 {
+		runtime.Gosched() // short ones end meanwhile, and are recorded together
+	}
+	r.begun = r.begun[:0]
+	return nil
 }
 
 // abandon kills what is at work after an error of the engine itself, and waits
@@ -89,12 +113,21 @@ func (r *Run) handle(m *message) error {
 	return err
 }
 
-// apply gives an event to the machine and carries its commands out.
+// apply gives an event to the machine, notes it for the journal, and carries its
+// commands out.
 func (r *Run) apply(e run.Event) error {
 	e.Time = r.clock()
+	return r.applied(e, true)
+}
+
+// applied is apply of an event with its time, which may be in the journal already.
+func (r *Run) applied(e run.Event, note bool) error {
 	commands, err := r.m.Apply(e)
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
+	}
+	if note && r.journal != nil {
+		r.pending = append(r.pending, e)
 	}
 	switch e.Kind {
 	case run.Started:
@@ -113,7 +146,7 @@ func (r *Run) apply(e run.Event) error {
 // clock is the run's time: that of the wall when it began, and as much later as
 // has passed since. It never goes back or leaps, whatever is done to the wall clock.
 func (r *Run) clock() time.Time {
-	r.now = r.zero.Round(0).Add(time.Since(r.zero)) // Round(0): the wall's part alone
+	r.now = r.zero.Round(0).Add(time.Since(r.began)) // Round(0): the wall's part alone
 	return r.now
 }
 
@@ -192,7 +225,7 @@ func (r *Run) start(t run.Ticket) error {
 		return nil
 	}
 	if err == nil {
-		r.begin(t)
+		r.begun = append(r.begun, t)
 	}
 	return err
 }
@@ -203,6 +236,7 @@ type working struct {
 	do      action.Action
 	attempt action.Attempt
 	tail    tail
+	log     *store.Log // nil: it is not kept
 	ticket  run.Ticket
 	began   time.Time
 	future  *futures.Future[action.Outcome]
@@ -219,9 +253,13 @@ func (r *Run) begin(t run.Ticket) {
 		w.attempt.Instance = int(t.Instance)
 	}
 	piece := Output{Task: task.ID, Instance: w.attempt.Instance, Attempt: w.attempt.Number}
-	w.attempt.Stdout = r.stream(&w.tail, piece)
+	var stdout, stderr io.Writer
+	if w.log = r.log(&w.attempt); w.log != nil {
+		stdout, stderr = w.log.Stdout(), w.log.Stderr()
+	}
+	w.attempt.Stdout = r.stream(&w.tail, stdout, piece)
 	piece.Stderr = true
-	w.attempt.Stderr = r.stream(&w.tail, piece)
+	w.attempt.Stderr = r.stream(&w.tail, stderr, piece)
 	w.future = executor.Submit(r.ctx, r.pools[t.Task], w.work, executor.Name(task.ID))
 	r.working[place{t.Task, t.Instance}] = w
 	w.future.OnDone(w.done)
@@ -253,7 +291,13 @@ func (w *working) work(ctx context.Context) (action.Outcome, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, d, action.ErrTimeout)
 		defer cancel()
 	}
-	return w.run.kept(w.attempt.Task, w.do.Do(ctx, &w.attempt)), nil
+	out := w.run.kept(w.attempt.Task, w.do.Do(ctx, &w.attempt))
+	if w.log != nil {
+		if err := w.log.Close(); err != nil && out.Failure == nil {
+			out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "its log can't be kept: " + err.Error(), ExitCode: out.ExitCode}
+		}
+	}
+	return out, nil
 }
 
 // kept is an attempt's outcome with its value as it is to be kept.

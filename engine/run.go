@@ -16,6 +16,7 @@ import (
 	"flow/executor"
 	"flow/internal/action"
 	"flow/internal/run"
+	"flow/internal/store"
 )
 
 // Options say what a run is to do. The zero value runs everything, with the
@@ -60,7 +61,8 @@ type Run struct {
 	watch  func(Event)
 	output func(Output)
 	seq    int64
-	zero   time.Time // when it began
+	zero   time.Time // when it began, or went on
+	began  time.Time // the same, by this process's clock
 	now    time.Time // of the last event; see clock
 
 	poolName []string         // by task
@@ -70,6 +72,10 @@ type Run struct {
 	released []run.Ticket     // to be given back at the end of the batch
 	mine     []run.Ticket     // filled anew by each dispatch
 	working  map[place]*working
+
+	journal *store.Journal // nil: the run is not kept
+	pending []run.Event    // applied, and not in the journal yet
+	begun   []run.Ticket   // have their places, and begin once that is recorded
 
 	evaluating evaluator
 
@@ -86,36 +92,60 @@ type place struct{ task, instance int32 }
 // Start begins a run. What is wrong with the params or the selection is an
 // error, and nothing has begun; so is a workflow for which Check has findings.
 func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
-	w := plan.Workflow
-	if found := check(w, e.functions); len(found) > 0 {
-		errs := make([]error, len(found))
-		for i, f := range found {
-			errs[i] = fmt.Errorf("%s:%d:%d: %s", f.File, f.Pos.Line, f.Pos.Col, f.Message)
-		}
-		return nil, errors.Join(errs...)
+	if err := findings(check(plan.Workflow, e.functions)); err != nil {
+		return nil, err
 	}
 	zero := time.Now()
 	start, err := NewStart(plan, o, zero)
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{
-		ID: start.Run.ID, engine: e, plan: plan, m: run.New(plan), in: newInbox(), timers: newTimers(),
-		zero: zero, zone: start.Run.StartedAt.Location(), watch: o.Watch, output: o.Output,
-		working: make(map[place]*working), done: make(chan struct{}),
-	}
-	r.ctx, r.kill = context.WithCancel(context.Background())
-	r.evaluating.do = r.evaluate
-	if err := r.prepare(); err != nil {
+	r := e.newRun(plan, start.Run.ID, o)
+	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
+	first := run.Event{Kind: run.Started, Time: r.clock(), Start: start}
+	if err := r.record(first); err != nil {
 		r.kill()
 		return nil, err
 	}
+	err = e.launch(r, func() error { return r.applied(first, false) })
+	if err != nil {
+		return nil, errors.Join(err, r.unrecord())
+	}
+	return r, nil
+}
+
+// findings are findings as one error.
+func findings(found []dag.Diagnostic) error {
+	errs := make([]error, len(found))
+	for i, f := range found {
+		errs[i] = fmt.Errorf("%s:%d:%d: %s", f.File, f.Pos.Line, f.Pos.Col, f.Message)
+	}
+	return errors.Join(errs...)
+}
+
+// newRun returns a run that has not begun.
+func (e *Engine) newRun(plan *dag.Plan, id string, o Options) *Run {
+	r := &Run{
+		ID: id, engine: e, plan: plan, m: run.New(plan), in: newInbox(), timers: newTimers(),
+		watch: o.Watch, output: o.Output, working: make(map[place]*working), done: make(chan struct{}),
+	}
+	r.ctx, r.kill = context.WithCancel(context.Background())
+	r.evaluating.do = r.evaluate
+	return r
+}
+
+// launch makes room for a run and lets it go; first is what it begins with.
+func (e *Engine) launch(r *Run, first func() error) error {
+	if err := r.prepare(); err != nil {
+		r.kill()
+		return err
+	}
 	if err := e.admit(r); err != nil {
 		r.kill()
-		return nil, errors.Join(err, r.clean())
+		return errors.Join(err, r.clean())
 	}
-	go r.loop(start)
-	return r, nil
+	go r.loop(first)
+	return nil
 }
 
 // NewID returns a new run's id: a ULID, so ids sort by time.
@@ -170,17 +200,14 @@ func (r *Run) prepare() error {
 	if err != nil {
 		return &FolderError{fmt.Errorf("the workflow's folder is lost: %w", err)}
 	}
-	dir, err := os.MkdirTemp("", "flow-run-")
-	if err == nil {
-		dir, err = filepath.Abs(dir) // tasks run in other folders
-	}
+	dir, err := r.folder()
 	if err != nil {
-		return &FolderError{fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)}
+		return &FolderError{err}
 	}
 	r.shared = &action.Run{ID: r.ID, Dir: dir, Base: base, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
-	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values")}
+	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values"), store: r.engine.home}
 	err = errors.Join(
-		os.Mkdir(filepath.Join(dir, "work"), 0o700),
+		os.MkdirAll(filepath.Join(dir, "work"), 0o700), // of a run that goes on it is there
 		os.WriteFile(filepath.Join(dir, action.NoInputs), []byte("{}\n"), 0o600),
 	)
 	if err != nil {
@@ -264,23 +291,29 @@ func (r *Run) Wait(ctx context.Context) (*Summary, error) {
 	}
 }
 
-// stream is where an attempt's output goes: to its tail and to whoever listens.
-func (r *Run) stream(t *tail, o Output) io.Writer {
-	if r.output == nil {
+// stream is where an attempt's output goes: to its tail, its log and whoever listens.
+func (r *Run) stream(t *tail, log io.Writer, o Output) io.Writer {
+	if r.output == nil && log == nil {
 		return t
 	}
-	return listener{tail: t, to: r.output, piece: o}
+	return listener{tail: t, log: log, to: r.output, piece: o}
 }
 
 type listener struct {
 	tail  *tail
-	to    func(Output)
+	log   io.Writer    // may be nil
+	to    func(Output) // may be nil
 	piece Output
 }
 
 func (l listener) Write(p []byte) (int, error) {
-	o := l.piece
-	o.Text = p
-	l.to(o)
+	if l.to != nil {
+		o := l.piece
+		o.Text = p
+		l.to(o)
+	}
+	if l.log != nil {
+		_, _ = l.log.Write(p) // tells when it is closed
+	}
 	return l.tail.Write(p)
 }

@@ -4,6 +4,7 @@ package executor
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"slices"
 	"strconv"
@@ -196,6 +197,13 @@ type token struct {
 	base string // of the launcher, in the tokens of those outside of it
 	mu   sync.Mutex
 	n    int
+}
+
+// makeBase makes the base, once.
+func (t *token) makeBase() {
+	if t.base == "" {
+		t.base = newBase(rand.Text())
+	}
 }
 
 // next returns a token that no other family has.

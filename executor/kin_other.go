@@ -26,6 +26,8 @@ func (k *kin) signal(*Family, syscall.Signal) {}
 func (k *kin) lives(*Family) bool             { return false }
 func (k *kin) without(*Family) bool           { return false }
 
+func sweepAll(string, map[int]bool) error { return nil } // nothing tells whose a process is
+
 func sweep(string) error { return errors.New("executor: a sweep needs Linux") }
 
 // isMainThread does not matter where nothing is adopted.

@@ -4,7 +4,6 @@ package executor
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -122,8 +121,8 @@ func (l *Launcher) open() error {
 		}
 		l.null, l.nullFD = null, int(null.Fd())
 		l.buffers.New = func() any { return new(make([]byte, 32<<10)) }
-		l.token.base = newBase(rand.Text())
 	}
+	l.token.makeBase()
 	if hasSubreapers && l.Subreaper && l.kin == nil {
 		var err error
 		if l.kin, err = adopt(l.token.base); err != nil {
@@ -147,6 +146,15 @@ func (l *Launcher) open() error {
 	}
 	l.starts = starts
 	return nil
+}
+
+// Token is what [SweepAfter] finds the launcher's processes by, should this program end before
+// them.
+func (l *Launcher) Token() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.token.makeBase()
+	return l.token.base
 }
 
 // Close waits for the children that run and ends the launcher's thread. Run fails

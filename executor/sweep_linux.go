@@ -22,6 +22,10 @@ func sweep(base string) error {
 		sessions, _ = sessionsOf(roll, base) // there is none where a person calls it
 		roll.Close()
 	}
+	return sweepAll(base, sessions)
+}
+
+func sweepAll(base string, sessions map[int]bool) error {
 	clean := 0
 	for range mostSweeps {
 		found, err := sweepOnce(base, sessions)

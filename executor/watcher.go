@@ -65,11 +65,21 @@ func (w *watcher) close() {
 }
 
 // Sweep is what a launcher's Watcher has to do: it ends with SIGKILL, until there
-// are none, all processes that children of the launcher left, those that wiped their
-// environment aside. base is the last argument that the program was given.
+// are none, all processes that children of the launcher left. It is for the process that
+// the launcher has started as its watcher, and closes a file that it was given. base is the last argument that the program was given.
 func Sweep(base string) error {
 	if strings.Trim(base, "/.") == "" {
 		return errors.New("executor: sweep: no token")
 	}
 	return sweep(base)
+}
+
+// SweepAfter ends with SIGKILL, until there are none, all processes that carry a token: of
+// a launcher, in another process, that is no more. It is for who takes over what that one
+// did; what wiped its environment is for its watcher (Linux).
+func SweepAfter(token string) error {
+	if strings.Trim(token, "/.") == "" {
+		return errors.New("executor: sweep: no token")
+	}
+	return sweepAll(token, nil)
 }

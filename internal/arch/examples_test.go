@@ -19,7 +19,7 @@ var shown = []string{"futures", "executor"}
 var unshown = map[string][]string{
 	"futures": {"NodeOf", "AsWaitError"}, // the seam to executor: they name internal types
 	"executor": {
-		"Sweep", // for flow itself
+		"Sweep", "SweepAfter", // for flow itself
 	},
 }
 

@@ -18,7 +18,7 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	if c.MaxRuns == 0 {
 		return nil, nil
 	}
-	dir, err := home.Dir(f.home, os.Getenv)
+	dir, err := home.Dir(f.keep.home, os.Getenv)
 	if err != nil {
 		return nil, &codeError{code: exitInternal, err: err, hint: "name a folder by --home or FLOW_HOME"}
 	}

@@ -21,7 +21,7 @@ type runFlags struct {
 	workers int
 	json    bool
 	dry     bool
-	home    string
+	keep    keepFlags
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -73,8 +73,7 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 invalid file, params or usage,
 	}
 	f.add(c)
 	c.Flags().BoolVar(&f.dry, "dry-run", false, "show what would happen, without any effect (= flow plan)")
-	c.Flags().StringVar(&f.home, "home", "", "the `folder` of flow's state (else $FLOW_HOME, $XDG_STATE_HOME/flow, ~/.local/state/flow)")
-	c.Flags().Bool("no-history", false, "keep nothing of the run (as yet, nothing is kept of any)")
+	f.keep.add(c)
 	return c
 }
 
@@ -117,19 +116,32 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	summary, err := runPlan(ctx, std, plan, f, options, signals)
+	summary, err := func() (*engine.Summary, error) {
+		h, err := f.keep.open()
+		if err != nil {
+			return nil, err
+		}
+		summary, err := runPlan(ctx, std, plan, f, h, signals, func(e *engine.Engine, v view) (*engine.Run, error) {
+			options.Watch = v.event
+			return e.Start(plan, options)
+		})
+		return summary, errors.Join(err, closeHome(h))
+	}()
 	if err := errors.Join(err, place.Free()); err != nil {
 		return err
 	}
 	return quiet(codeOf(summary))
 }
 
-// runPlan runs a plan and shows it.
-func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, options engine.Options, signals *signals) (*engine.Summary, error) {
+// runPlan runs a plan and shows it. h may be nil.
+func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(*engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
 	v := newView(std, plan, f.json)
-	options.Watch = v.event
-	e := engine.New(engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName))
-	r, err := e.Start(plan, options)
+	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
+	if h != nil {
+		opts = append(opts, engine.History(h))
+	}
+	e := engine.New(opts...)
+	r, err := begin(e, v)
 	if err != nil {
 		return nil, errors.Join(startError(err), e.Close())
 	}

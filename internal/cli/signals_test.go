@@ -18,7 +18,7 @@ func TestSignalAtThePlaceIsNotLost(t *testing.T) {
 	if w == nil {
 		t.Fatal(found)
 	}
-	flags := &runFlags{home: t.TempDir()}
+	flags := &runFlags{keep: keepFlags{home: t.TempDir()}}
 	given := 0
 	for range 300 {
 		sig := &signals{came: make(chan os.Signal, 4)}

@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"flow/dag"
@@ -66,6 +67,9 @@ func (t Time) IsZero() bool { return t.Time.IsZero() }
 // MarshalJSON implements json.Marshaler.
 func (t Time) MarshalJSON() ([]byte, error) { return json.Marshal(dag.Text(t.Time)) }
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Time) UnmarshalJSON(b []byte) error { return t.Time.UnmarshalJSON(b) }
+
 // Outputs are the run's outputs by name: plain values, written by the language's
 // rules.
 type Outputs map[string]any
@@ -73,12 +77,53 @@ type Outputs map[string]any
 // MarshalJSON implements json.Marshaler.
 func (o Outputs) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(map[string]any(o)) }
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *Outputs) UnmarshalJSON(b []byte) error {
+	v, err := dag.DecodeJSON(b)
+	if err != nil {
+		return err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return errors.New("outputs are no map")
+	}
+	*o = m
+	return nil
+}
+
 // Plain is a plain value, or a *dag.Ref, written by the language's rules.
 type Plain struct{ Value any }
 
 // MarshalJSON implements json.Marshaler. What is kept elsewhere stands as
 // {"ref": its hash, "size": its bytes}, also within the list or map of a fan-out.
 func (p Plain) MarshalJSON() ([]byte, error) { return dag.EncodeJSON(p.Value) }
+
+// UnmarshalJSON implements json.Unmarshaler. What is kept elsewhere is a map then.
+func (p *Plain) UnmarshalJSON(b []byte) (err error) {
+	p.Value, err = dag.DecodeJSON(b)
+	return err
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (ts *TaskSummaries) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(errors.New("tasks are no map"), err)
+	}
+	*ts = nil
+	for dec.More() {
+		id, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		t := TaskSummary{ID: id.(string)} // the names of members are
+		if err := dec.Decode(&t); err != nil {
+			return err
+		}
+		*ts = append(*ts, t)
+	}
+	return nil
+}
 
 // MarshalJSON implements json.Marshaler.
 func (ts TaskSummaries) MarshalJSON() ([]byte, error) {

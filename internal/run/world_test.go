@@ -44,6 +44,8 @@ type world struct {
 	order   []string
 	retries map[string][]string
 	watch   func(*run.Machine) // if not nil: is shown the machine after each event
+	log     []byte             // the events so far, as they are stored
+	logged  int64              // the time of the last of them
 }
 
 // mode says how a case is run: whatever the mode, the same comes of it.
@@ -53,9 +55,10 @@ const (
 	plain    mode = iota // values stand in the machine's state
 	byRef                // each result is kept elsewhere, and passed by reference
 	restored             // before each event the machine is restored from its snapshot
+	replayed             // before each event it is made anew from the events so far, as they are stored
 )
 
-var modes = [...]string{plain: "plain", byRef: "by reference", restored: "restored"}
+var modes = [...]string{plain: "plain", byRef: "by reference", restored: "restored", replayed: "replayed"}
 
 // happening is something that is going to happen.
 type happening struct {
@@ -153,6 +156,9 @@ func (w *world) apply(e run.Event) bool {
 		}
 		w.m = m
 	}
+	if w.mode == replayed {
+		w.m = replay(w.t, w.m.Plan(), w.log)
+	}
 	e.Time = w.now
 	commands, err := w.m.Apply(e)
 	if errors.Is(err, run.ErrStale) {
@@ -161,6 +167,10 @@ func (w *world) apply(e run.Event) bool {
 	if err != nil {
 		w.t.Fatalf("%+v: %v", e, err)
 	}
+	if w.log, err = run.AppendEvent(w.log, &e, w.logged); err != nil {
+		w.t.Fatal(err)
+	}
+	w.logged = e.Time.UnixMilli()
 	for _, c := range commands {
 		w.obey(c)
 	}
@@ -169,6 +179,23 @@ func (w *world) apply(e run.Event) bool {
 		w.watch(w.m)
 	}
 	return true
+}
+
+// replay folds stored events.
+func replay(t testing.TB, plan *dag.Plan, log []byte) *run.Machine {
+	t.Helper()
+	m := run.New(plan)
+	for last := int64(0); len(log) > 0; {
+		e, rest, err := run.ReadEvent(log, last)
+		if err == nil {
+			_, err = m.Apply(e)
+		}
+		if err != nil {
+			t.Fatalf("%+v: %v", e, err)
+		}
+		log, last = rest, e.Time.UnixMilli()
+	}
+	return m
 }
 
 // noteStates adds to the states that each task and instance has gone through.

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"flow/dag"
+	"flow/executor"
+	"flow/internal/action"
+	"flow/internal/run"
+	"flow/internal/store"
+)
+
+// Home is where runs are kept: see [OpenHome].
+type Home = store.Store
+
+// OpenHome opens a home folder, which it makes if it has to. durability is full, normal
+// or off; "" is normal. Several processes may have one open.
+func OpenHome(dir, durability string) (*Home, error) {
+	return store.Open(dir, store.Durability(durability))
+}
+
+// History keeps the runs of an engine in a home, so that they can be looked at later and
+// go on after a crash. The home is to be closed after the engine.
+func History(h *Home) Option { return func(s *settings) { s.home = h } }
+
+// EndedError says that a run that was to go on has ended.
+type EndedError struct {
+	Run, Status string
+	Summary     []byte // JSON
+}
+
+// Error implements error.
+func (e *EndedError) Error() string { return fmt.Sprintf("run %s has ended: %s", e.Run, e.Status) }
+
+// record opens the journal of a new run, with its first event.
+func (r *Run) record(first run.Event) error {
+	home := r.engine.home
+	if home == nil {
+		return nil
+	}
+	w := r.plan.Workflow
+	file, err := filepath.Abs(w.File)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	r.journal, err = home.Begin(store.Run{
+		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger,
+		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(),
+	}, []byte(w.Source()), first)
+	return err
+}
+
+// commit makes durable what has happened since the last time, before anything that
+// follows from it begins.
+func (r *Run) commit() error {
+	if r.journal == nil || len(r.pending) == 0 {
+		return nil
+	}
+	err := r.journal.Append(r.pending)
+	clear(r.pending) // of values
+	r.pending = r.pending[:0]
+	if err != nil {
+		return fmt.Errorf("the run is stopped, since what has happened can't be recorded; `flow resume %s` goes on with it: %w", r.ID, err)
+	}
+	return nil
+}
+
+// conclude records how the run has ended, or leaves it to be gone on with.
+func (r *Run) conclude() error {
+	if r.journal == nil {
+		return r.clean()
+	}
+	if r.err != nil || r.m.Result().Status == run.RunRunning {
+		return r.journal.Close() // with its folder
+	}
+	text, err := json.Marshal(r.summary)
+	if err == nil {
+		err = r.journal.End(r.summary.Status, r.summary.Reason, r.summary.Message, r.summary.Ended.Time, text)
+	}
+	return errors.Join(err, r.journal.Close(), r.clean())
+}
+
+// Resume goes on with a run of the engine's home whose process is gone: what had
+// succeeded stays, what was at work runs again. Of a run that has ended it answers with
+// an *EndedError, of one that is being run with a *store.OwnedError.
+func (e *Engine) Resume(id string, o Options) (*Run, error) {
+	if e.home == nil {
+		return nil, errors.New("engine: there is no history to resume from")
+	}
+	rec, err := e.home.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	if !rec.Ended.IsZero() {
+		text, err := e.home.Summary(&rec)
+		return nil, errors.Join(err, &EndedError{rec.ID, rec.Status, text})
+	}
+	plan, err := e.pinned(&rec)
+	if err != nil {
+		return nil, err
+	}
+	r := e.newRun(plan, rec.ID, o)
+	var start *run.Start
+	fold := func(ev run.Event) error {
+		if ev.Kind == run.Started {
+			start = ev.Start
+			start.Run.StartedAt = start.Run.StartedAt.In(plan.Workflow.Zone())
+		}
+		_, err := r.m.Apply(ev)
+		r.now = ev.Time
+		return err
+	}
+	if r.journal, err = e.home.Reopen(rec, e.launcher.Token(), fold); err != nil {
+		r.kill()
+		return nil, err
+	}
+	if start == nil {
+		r.kill()
+		return nil, errors.Join(fmt.Errorf("engine: run %s has no events: start it anew", rec.ID), r.journal.Close())
+	}
+	r.zone = plan.Workflow.Zone()
+	if r.zero = time.Now(); r.zero.Before(r.now) { // the clock was set back
+		r.zero = r.now
+	}
+	r.began = time.Now()
+	if err := e.sweep(r, rec.Token); err != nil {
+		r.kill()
+		return nil, errors.Join(err, r.journal.Close())
+	}
+	if err := e.launch(r, func() error { return r.goOn() }); err != nil {
+		return nil, errors.Join(err, r.journal.Close())
+	}
+	return r, nil
+}
+
+// sweep ends what the attempts that were at work have left, if anything.
+func (e *Engine) sweep(r *Run, token string) error {
+	running := false
+	r.m.Running(func(int32, int32, int32) bool {
+		running = true
+		return false
+	})
+	if !running || token == "" {
+		return nil
+	}
+	return executor.SweepAfter(token)
+}
+
+// pinned plans a run's workflow as it was when the run began.
+func (e *Engine) pinned(rec *store.Run) (*dag.Plan, error) {
+	text, err := e.home.Text(rec)
+	if err != nil {
+		return nil, err
+	}
+	w, found := dag.Parse(rec.File, text)
+	if w == nil {
+		return nil, fmt.Errorf("engine: the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
+	}
+	if err := findings(check(w, e.functions)); err != nil {
+		return nil, err
+	}
+	return dag.NewPlan(w)
+}
+
+// goOn tells the machine that what was at work is lost, and takes up what it waits for.
+func (r *Run) goOn() error {
+	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+	var lost []run.Event
+	r.m.Running(func(task, instance, attempt int32) bool {
+		lost = append(lost, run.Event{Kind: run.AttemptEnded, Task: task, Instance: instance, Attempt: attempt, ExitCode: -1, EngineLost: true,
+			Failure: &dag.Failure{Reason: dag.ReasonLost, Message: "flow ended while it was at work", ExitCode: -1}})
+		return true
+	})
+	commands := r.m.Outstanding()
+	for i := range commands {
+		c := commands[i]
+		r.carryOut(&c)
+	}
+	for _, ev := range lost {
+		if err := r.apply(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen is how often a run looks whether another process wants it to end.
+const listen = 200 * time.Millisecond
+
+// heed cancels the run when another process asks for that, until stop.
+func (r *Run) heed() (stop func()) {
+	if r.journal == nil {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(listen)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				if r.engine.home.CancelRequested(r.ID) {
+					r.Cancel()
+					return
+				}
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-ended
+	}
+}
+
+// folder makes the run's folder: in the home, where it stays until the run has ended, or
+// among the temporary ones.
+func (r *Run) folder() (string, error) {
+	if r.engine.home != nil && r.engine.home.Dir() != "" {
+		return r.engine.home.WorkDir(r.ID)
+	}
+	dir, err := os.MkdirTemp("", "flow-run-")
+	if err != nil {
+		return "", fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)
+	}
+	return filepath.Abs(dir) // tasks run in other folders
+}
+
+// log is where an attempt's output is kept; nil: nowhere.
+func (r *Run) log(a *action.Attempt) *store.Log {
+	if r.journal == nil {
+		return nil
+	}
+	return r.engine.home.Log(store.LogOf{Run: r.ID, Task: a.Task.ID, Instance: a.Instance, Attempt: a.Number})
+}
+
+// unrecord ends the journal of a run that has not begun after all.
+func (r *Run) unrecord() error {
+	if r.journal == nil {
+		return nil
+	}
+	return errors.Join(r.journal.Drop(), r.journal.Close())
+}

@@ -1,0 +1,138 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flow/engine"
+	"flow/internal/store"
+)
+
+func newHome(t *testing.T) *engine.Home {
+	t.Helper()
+	h, err := engine.OpenHome(filepath.Join(t.TempDir(), "home"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func TestHistory(t *testing.T) {
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	s, err := e.Run(t.Context(), planOf(t, t.TempDir(), `
+params: { n: 3 }
+tasks:
+  a: { run: 'echo "out $FLOW_ATTEMPT"; echo err >&2; test $FLOW_ATTEMPT = 2', retry: { attempts: 2, delay: 1ms } }
+  b: { for_each: "${{ 1..params.n }}", expr: item * 2, needs: a }
+  big: { run: "head -c 100000 /dev/zero | tr '\\0' x" }
+outputs: { b: "${{ tasks.b.result }}", n: "${{ len(tasks.big.result) }}" }
+`), engine.Options{Params: map[string]any{"n": "2"}})
+	if err != nil || s.Status != "succeeded" {
+		t.Fatalf("%v, %+v", err, s)
+	}
+	r, err := home.Find(s.Run)
+	if err != nil || r.Status != "succeeded" || r.Workflow != "w" || r.Tasks != 3 || r.Ended.IsZero() {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if text, err := home.Summary(&r); err != nil || !strings.Contains(string(text), `"outputs":{"b":[2,4],"n":100000}`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	var logs []string
+	all, err := home.Logs(s.Run, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range all {
+		for line, err := range home.ReadLog(of) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			logs = append(logs, line.Text)
+		}
+	}
+	if got := strings.Join(logs, " "); got != "out 1 err out 2 err" && got != "err out 1 out 2 err" && got != "out 1 err err out 2" && got != "err out 1 err out 2" {
+		t.Errorf("%q", got)
+	}
+	if dirs, err := os.ReadDir(filepath.Join(home.Dir(), "work")); err != nil || len(dirs) > 0 {
+		t.Errorf("%v, %v", dirs, err)
+	}
+	var ended *engine.EndedError
+	if _, err := e.Resume(s.Run, engine.Options{}); !errors.As(err, &ended) || ended.Status != "succeeded" || len(ended.Summary) == 0 {
+		t.Error(err)
+	}
+	if _, err := e.Start(planOf(t, t.TempDir(), "params: { n: { type: int } }\ntasks: { a: { run: ls } }"), engine.Options{}); err == nil {
+		t.Error("a param is missing")
+	}
+	n := 0
+	for range home.Runs(store.Filter{}) {
+		n++
+	}
+	if n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// A run whose engine is gone goes on: what had succeeded stays, what was at work runs
+// again, and does not count against its retries.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	home := newHome(t)
+	const file = `
+tasks:
+  first: { run: 'echo first >> side; echo 1 > "$FLOW_DIR/kept"; echo one' }
+  second: { run: 'echo "second $FLOW_ATTEMPT" >> side; test $FLOW_ATTEMPT -gt 1 || { touch here; sleep 1000; }; cat "$FLOW_DIR/kept"', needs: first }
+  third: { expr: tasks.first.result + tasks.second.result }
+outputs: { all: "${{ tasks.third.result }}" }
+`
+	broken, err := engine.OpenHome(home.Dir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, engine.History(broken))
+	r := start(t, e, planOf(t, dir, file), engine.Options{})
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "here")); err == nil {
+			break
+		}
+	}
+	if _, err := e.Resume(r.ID, engine.Options{}); !errors.As(err, new(*store.OwnedError)) {
+		t.Errorf("a run that is being run: %v", err)
+	}
+	// From here on nothing can be recorded, as on a disk that is full.
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.Cancel()
+	<-r.Done()
+	if _, err := r.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "flow resume "+r.ID) {
+		t.Errorf("%v", err)
+	}
+
+	e = newEngine(t, engine.History(home))
+	r, err = e.Resume(r.ID[len(r.ID)-6:], engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := wait(t, r)
+	if s.Status != "succeeded" || s.Outputs["all"] != "one1" || s.Tasks[1].Attempts != 1 || s.Tasks[0].Attempts != 1 {
+		t.Errorf("%+v", s)
+	}
+	side, err := os.ReadFile(filepath.Join(dir, "side"))
+	if string(side) != "first\nsecond 1\nsecond 2\n" {
+		t.Errorf("%q, %v", side, err)
+	}
+	if rec, err := home.Find(r.ID); err != nil || rec.Status != "succeeded" {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}

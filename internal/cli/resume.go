@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"flow/dag"
+	"flow/engine"
+	"flow/internal/store"
+)
+
+func newResume(std streams) *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "resume RUN",
+		Short: "Goes on with a run that was interrupted",
+		Long: `Goes on with a run whose flow was killed, or could not record any more: tasks that had
+succeeded stay so, those that were at work run again. The workflow is the one that the
+run began with, whatever has become of its file. A run that has ended is left as it is;
+the exit code is that of the run.`,
+		Example: `  flow resume last
+  flow resume 7K2M4Q --json`,
+		Args: oneRun(0),
+		RunE: func(c *cobra.Command, args []string) error { return resume(c.Context(), std, args[0], f) },
+	}
+	fl := c.Flags()
+	fl.IntVar(&f.jobs, "jobs", 0, "attempts at once, in all pools together (0: no limit)")
+	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the file says)")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.StringVar(&f.keep.home, "home", "", homeFlag)
+	fl.StringVar(&f.keep.durability, "durability", "normal", "what a power cut may cost: `full` (nothing), normal (the last moments) or off")
+	return c
+}
+
+func resume(ctx context.Context, std streams, id string, f *runFlags) error {
+	if _, err := f.options(); err != nil {
+		return err
+	}
+	dir, err := homeDir(f.keep.home)
+	if err != nil {
+		return err
+	}
+	if !store.Exists(dir) {
+		return usage("flow run FILE keeps one", "there is no run in %s yet", dir)
+	}
+	h, err := f.keep.open()
+	if err != nil {
+		return err
+	}
+	summary, err := goOn(ctx, std, h, id, f)
+	if err := errors.Join(err, h.Close()); err != nil {
+		return err
+	}
+	return quiet(codeOf(summary))
+}
+
+func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags) (*engine.Summary, error) {
+	r, err := find(h, id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := h.Text(&r)
+	if err != nil {
+		return nil, err
+	}
+	w, found := dag.Parse(r.File, text)
+	if w == nil {
+		return nil, errors.Join(dag.WriteDiagnostics(std.err, found), usage("", "the workflow of run %s, as it was, is not valid for this flow", r.ID))
+	}
+	plan, err := dag.NewPlan(w)
+	if err != nil {
+		return nil, err
+	}
+	signals := newSignals()
+	defer signals.stop()
+	summary, err := runPlan(ctx, std, plan, f, h, signals, func(e *engine.Engine, v view) (*engine.Run, error) {
+		return e.Resume(r.ID, engine.Options{Watch: v.event})
+	})
+	if ended, ok := errors.AsType[*engine.EndedError](err); ok {
+		fmt.Fprintf(std.err, "flow: run %s has ended: %s\n", ended.Run, ended.Status)
+		if f.json {
+			_, err = fmt.Fprintf(std.out, "%s\n", ended.Summary)
+			return &engine.Summary{Status: ended.Status}, err
+		}
+		return &engine.Summary{Status: ended.Status}, nil
+	}
+	return summary, err
+}
+
+func newCancel(std streams) *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "cancel RUN",
+		Short: "Cancels a run that another flow is running",
+		Long: `Asks the flow that runs a run to cancel it, in order: what runs gets SIGTERM and its
+grace, then finally runs. It does not wait for the end.`,
+		Example: "  flow cancel last",
+		Args:    oneRun(0),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return withHome(dir, func(h *engine.Home) error {
+				r, err := find(h, args[0])
+				if err != nil {
+					return err
+				}
+				if !r.Ended.IsZero() {
+					return usage("", "run %s has ended: %s", r.ID, r.Status)
+				}
+				asked, err := h.RequestCancel(r.ID)
+				if err != nil {
+					return err
+				}
+				if !asked {
+					return usage("flow resume goes on with it", "run %s is interrupted: nobody runs it", r.ID)
+				}
+				_, err = fmt.Fprintf(std.out, "run %s is asked to end\n", r.ID)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&dir, "home", "", homeFlag)
+	return c
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Owner is who runs a run.
+type Owner struct {
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+// OwnedError says that a run has an owner, who lives.
+type OwnedError struct {
+	Run   string
+	Owner Owner
+}
+
+// Error implements error.
+func (e *OwnedError) Error() string {
+	return fmt.Sprintf("store: run %s is being run by process %d since %s", e.Run, e.Owner.PID, e.Owner.Since.Format(time.RFC3339))
+}
+
+// lock is the ownership of a run: a file that is locked with flock(2), which the system
+// undoes when the process ends, however it ends. So a dead owner's can be taken over, and
+// a living one's never, whatever numbers processes have.
+type lock struct {
+	store *Store
+	name  string
+	file  *os.File // nil in memory
+}
+
+// own takes the ownership of a run. An *OwnedError says who has it.
+func (s *Store) own(id string) (*lock, error) {
+	l := &lock{store: s, name: locksDir + "/" + id}
+	if m, ok := s.files.(*memory); ok {
+		if _, taken := m.owned.LoadOrStore(l.name, true); taken {
+			return nil, &OwnedError{Run: id, Owner: Owner{PID: os.Getpid()}}
+		}
+		return l, nil
+	}
+	d := s.files.(*disk)
+	for began := time.Now(); ; {
+		f, owner, err := d.lock(l.name)
+		if err != nil {
+			return nil, fmt.Errorf("store: run %s: %w", id, err)
+		}
+		if f == nil {
+			// What a dead owner was about to start has the lock until it runs.
+			if owner.PID > 0 && errors.Is(unix.Kill(owner.PID, 0), unix.ESRCH) && time.Since(began) < patience {
+				time.Sleep(pause)
+				continue
+			}
+			return nil, &OwnedError{id, owner}
+		}
+		// Its owner may have removed it between the opening and the locking.
+		mine, err := f.Stat()
+		there, err2 := d.root.Stat(l.name)
+		if err != nil || err2 != nil || !os.SameFile(mine, there) {
+			f.Close()
+			continue
+		}
+		l.file = f
+		text, _ := json.Marshal(Owner{os.Getpid(), time.Now().Truncate(time.Second)}) // of numbers
+		if err := errors.Join(f.Truncate(0), writeAt(f, text)); err != nil {
+			return nil, errors.Join(fmt.Errorf("store: run %s: %w", id, err), l.free())
+		}
+		return l, nil
+	}
+}
+
+// How long the lock of a dead owner may be held by what that was about to start, and how
+// often it is tried.
+const (
+	patience = 5 * time.Second
+	pause    = 5 * time.Millisecond
+)
+
+func writeAt(f *os.File, text []byte) error {
+	_, err := f.WriteAt(text, 0)
+	return err
+}
+
+// lock locks a file; nil where another has the lock, and who that is.
+func (d *disk) lock(name string) (*os.File, Owner, error) {
+	if err := d.root.MkdirAll(locksDir, 0o700); err != nil {
+		return nil, Owner{}, err
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, Owner{}, err
+	}
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case err == nil:
+		return f, Owner{}, nil
+	case !errors.Is(err, unix.EWOULDBLOCK):
+		f.Close()
+		return nil, Owner{}, err
+	}
+	defer f.Close()
+	var o Owner
+	text, err := io.ReadAll(f)
+	if err == nil {
+		_ = json.Unmarshal(text, &o) // it may be being written: then nothing is known yet
+	}
+	return nil, o, nil
+}
+
+// cancelSuffix is in the name of the file by which a run is asked to end.
+const cancelSuffix = ".cancel"
+
+// RequestCancel asks whoever runs a run to cancel it; false: nobody does.
+func (s *Store) RequestCancel(id string) (bool, error) {
+	if _, owned := s.Owner(id); !owned {
+		return false, nil
+	}
+	if err := s.files.put(locksDir+"/"+id+cancelSuffix, nil, false); err != nil {
+		return false, fmt.Errorf("store: run %s: %w", id, err)
+	}
+	return true, nil
+}
+
+// CancelRequested reports whether somebody has asked for the end of a run.
+func (s *Store) CancelRequested(id string) bool {
+	_, _, err := s.files.stat(locksDir + "/" + id + cancelSuffix)
+	return err == nil
+}
+
+// free gives the ownership up.
+func (l *lock) free() error {
+	err := l.store.files.remove(l.name + cancelSuffix)
+	if m, ok := l.store.files.(*memory); ok {
+		m.owned.Delete(l.name)
+		return err
+	}
+	// The file goes before the lock, so that nobody takes what is about to go; the lock
+	// is undone since a program that is being started has the file as well, until it runs.
+	err = errors.Join(err, l.store.files.remove(l.name), unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// Owner returns who runs a run at the moment; false: nobody does.
+func (s *Store) Owner(id string) (Owner, bool) {
+	if m, ok := s.files.(*memory); ok {
+		_, taken := m.owned.Load(locksDir + "/" + id)
+		return Owner{PID: os.Getpid()}, taken
+	}
+	f, err := s.files.(*disk).root.OpenFile(locksDir+"/"+id, os.O_RDWR, 0)
+	if err != nil {
+		return Owner{}, false
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		return Owner{}, false
+	}
+	var o Owner
+	if text, err := io.ReadAll(f); err == nil {
+		_ = json.Unmarshal(text, &o)
+	}
+	return o, true
+}

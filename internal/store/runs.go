@@ -1,0 +1,251 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"compress/flate"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"flow/internal/run"
+)
+
+// Run is what is known of a run without its events.
+type Run struct {
+	ID       string
+	Workflow string
+	File     string // absolute: where the workflow stood
+	Hash     string // of its text
+	Status   string // running also where whoever ran it is gone: see Store.Owner
+	Reason   string
+	Message  string
+	Started  time.Time
+	Ended    time.Time // zero: it has not
+	Cause    string    // manual, schedule, …
+	Of       string    // the run that it is a retry of
+	Tasks    int
+	Token    string // of the processes of whoever ran it last
+
+	num int64
+}
+
+// ErrNoRun says that there is no such run.
+var ErrNoRun = errors.New("store: no such run")
+
+const runColumns = `num, id, workflow, file, text, status, reason, message, started, ended, cause, of, tasks, token`
+
+func scanRun(row interface{ Scan(...any) error }) (r Run, err error) {
+	var started, ended int64
+	err = row.Scan(&r.num, &r.ID, &r.Workflow, &r.File, &r.Hash, &r.Status, &r.Reason, &r.Message, &started, &ended, &r.Cause, &r.Of, &r.Tasks, &r.Token)
+	r.Started = time.UnixMilli(started)
+	if ended != 0 {
+		r.Ended = time.UnixMilli(ended)
+	}
+	return r, err
+}
+
+// Find returns the run with that id, or the only one whose id ends in it: people type
+// the last few characters. "" or "last" is the newest.
+func (s *Store) Find(id string) (Run, error) {
+	ctx := context.Background()
+	if id == "" || id == "last" {
+		r, err := scanRun(s.read.QueryRowContext(ctx, `SELECT `+runColumns+` FROM runs ORDER BY num DESC LIMIT 1`))
+		if errors.Is(err, sql.ErrNoRows) {
+			return Run{}, fmt.Errorf("%w: there is none yet", ErrNoRun)
+		}
+		return r, s.explain(err)
+	}
+	id = strings.ToUpper(id)
+	r, err := scanRun(s.read.QueryRowContext(ctx, `SELECT `+runColumns+` FROM runs WHERE id = ?`, id))
+	if !errors.Is(err, sql.ErrNoRows) {
+		return r, s.explain(err)
+	}
+	var found []Run
+	rows, err := s.read.QueryContext(ctx, `SELECT `+runColumns+` FROM runs WHERE id LIKE ? ESCAPE '\' ORDER BY num DESC LIMIT 3`, "%"+escapeLike(id))
+	if err != nil {
+		return Run{}, s.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return Run{}, s.explain(err)
+		}
+		found = append(found, r)
+	}
+	switch {
+	case rows.Err() != nil:
+		return Run{}, s.explain(rows.Err())
+	case len(found) == 0:
+		return Run{}, fmt.Errorf("%w: %s", ErrNoRun, id)
+	case len(found) > 1:
+		return Run{}, fmt.Errorf("store: several runs end in %s: %s and %s", id, found[0].ID, found[1].ID)
+	}
+	return found[0], nil
+}
+
+func escapeLike(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+// Filter says which runs are wanted.
+type Filter struct {
+	Workflow string // "": of all
+	Status   string // "": any
+	Limit    int    // 0: all
+	Before   string // an id: older ones only
+}
+
+// page is how many runs are read at a time: whoever ranges over them may ask for more of
+// each meanwhile.
+const page = 500
+
+// Runs returns runs, the newest first.
+func (s *Store) Runs(f Filter) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		before := int64(math.MaxInt64)
+		if f.Before != "" {
+			r, err := s.Find(f.Before)
+			if err != nil {
+				yield(Run{}, err)
+				return
+			}
+			before = r.num
+		}
+		for left := cmp.Or(f.Limit, math.MaxInt); left > 0; {
+			some, err := s.page(f, before, min(left, page))
+			if err != nil {
+				yield(Run{}, err)
+				return
+			}
+			for i := range some {
+				if !yield(some[i], nil) {
+					return
+				}
+				before = some[i].num
+			}
+			if len(some) < min(left, page) {
+				return
+			}
+			left -= len(some)
+		}
+	}
+}
+
+func (s *Store) page(f Filter, before int64, n int) ([]Run, error) {
+	query, args := `SELECT `+runColumns+` FROM runs WHERE num < ?`, []any{before}
+	if f.Workflow != "" {
+		query, args = query+" AND workflow = ?", append(args, f.Workflow)
+	}
+	if f.Status != "" {
+		query, args = query+" AND status = ?", append(args, f.Status)
+	}
+	rows, err := s.read.Query(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	var some []Run
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		some = append(some, r)
+	}
+	return some, s.explain(rows.Err())
+}
+
+// Text returns the workflow's text as it was when the run began.
+func (s *Store) Text(r *Run) ([]byte, error) {
+	var text []byte
+	err := s.read.QueryRow(`SELECT text FROM texts WHERE hash = ?`, r.Hash).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("store: the text of run %s is missing", r.ID)
+	}
+	return text, s.explain(err)
+}
+
+// Summary returns the JSON of the summary of a run that has ended; nil of another.
+func (s *Store) Summary(r *Run) ([]byte, error) {
+	var packed []byte
+	if err := s.read.QueryRow(`SELECT summary FROM runs WHERE num = ?`, r.num).Scan(&packed); err != nil || packed == nil {
+		return nil, s.explain(err)
+	}
+	text, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
+	if err != nil {
+		return nil, fmt.Errorf("store: the summary of run %s is torn: %w", r.ID, err)
+	}
+	return text, nil
+}
+
+func pack(text []byte) []byte {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed) // fails for levels that don't exist
+	_, _ = w.Write(text)                         // into memory
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// TornError says that a stored event can't be read. What is before it can.
+type TornError struct {
+	Run string
+	Seq int64 // of the first event that can't be read
+	Err error
+}
+
+// Error implements error.
+func (e *TornError) Error() string {
+	return fmt.Sprintf("store: run %s: event %d and what follows can't be read: %v", e.Run, e.Seq, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *TornError) Unwrap() error { return e.Err }
+
+// Events returns the events of a run from a number on, 0 for all, in order; a *TornError
+// ends them.
+func (s *Store) Events(r *Run) iter.Seq2[run.Event, error] {
+	return func(yield func(run.Event, error) bool) {
+		rows, err := s.read.QueryContext(context.Background(), `SELECT seq, n, data FROM events WHERE run = ? ORDER BY seq`, r.num)
+		if err != nil {
+			yield(run.Event{}, s.explain(err))
+			return
+		}
+		defer rows.Close()
+		next, last := int64(0), int64(0)
+		for rows.Next() {
+			var seq int64
+			var n int
+			var data []byte
+			if err := rows.Scan(&seq, &n, &data); err != nil {
+				yield(run.Event{}, s.explain(err))
+				return
+			}
+			events, err := unseal(data, n, last)
+			if err == nil && seq != next {
+				err = fmt.Errorf("the next that is there is %d", seq)
+			}
+			if err != nil {
+				yield(run.Event{}, &TornError{r.ID, next, err})
+				return
+			}
+			for i := range events {
+				if !yield(events[i], nil) {
+					return
+				}
+				last = events[i].Time.UnixMilli()
+			}
+			next += int64(n)
+		}
+		if err := rows.Err(); err != nil {
+			yield(run.Event{}, s.explain(err))
+		}
+	}
+}

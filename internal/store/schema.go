@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+// format is the version of the home's format that this package writes. migrations[k]
+// brings a database of version k to k+1.
+var migrations = []string{
+	`
+CREATE TABLE texts (
+	hash TEXT PRIMARY KEY, -- SHA-256 of a workflow file
+	text BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+	num      INTEGER PRIMARY KEY,
+	id       TEXT NOT NULL UNIQUE,
+	workflow TEXT NOT NULL,
+	file     TEXT NOT NULL,    -- absolute: where the workflow stood
+	text     TEXT NOT NULL,    -- of texts
+	status   TEXT NOT NULL,    -- running until it has ended
+	reason   TEXT NOT NULL DEFAULT '',
+	message  TEXT NOT NULL DEFAULT '',
+	started  INTEGER NOT NULL, -- Unix milliseconds
+	ended    INTEGER NOT NULL DEFAULT 0,
+	cause    TEXT NOT NULL,    -- what started it: manual, schedule, …
+	of       TEXT NOT NULL DEFAULT '', -- the run that it is a retry of
+	tasks    INTEGER NOT NULL,
+	token    TEXT NOT NULL DEFAULT '', -- of the processes of whoever ran it last
+	summary  BLOB              -- JSON, compressed; once it has ended
+);
+CREATE INDEX runs_by_workflow ON runs (workflow, num);
+CREATE INDEX runs_by_status ON runs (status, num);
+
+CREATE TABLE events (
+	run  INTEGER NOT NULL,
+	seq  INTEGER NOT NULL, -- of the first in data, from 0
+	n    INTEGER NOT NULL, -- how many there are
+	data BLOB NOT NULL,    -- their CRC-32C, then their records
+	PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+`,
+}
+
+// NewerError says that a home was written by a later flow.
+type NewerError struct{ Dir, Version string }
+
+// Error implements error.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("store: %s is of format %s, written by a newer flow; this one knows up to %d: use that, or another --home", e.Dir, e.Version, len(migrations))
+}
+
+// migrate brings the database to the format of this package.
+func migrate(ctx context.Context, db *sql.DB, dir string) error {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version == len(migrations) {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil) // immediate: one process does it, others wait
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return &NewerError{dir, fmt.Sprint(version)}
+	}
+	for _, m := range migrations[version:] {
+		if _, err := tx.ExecContext(ctx, m); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations))); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,22 @@
+package store
+
+import (
+	"errors"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// code is SQLite's primary code of an error, 0 for others.
+func code(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+func isFull(err error) bool { return code(err) == lib.SQLITE_FULL }
+func isBusy(err error) bool { return code(err) == lib.SQLITE_BUSY || code(err) == lib.SQLITE_LOCKED }
+func isReadOnly(err error) bool {
+	return code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN
+}

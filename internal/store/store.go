@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// Durability says what a crash of the machine may cost. A crash of flow alone costs
+// nothing with any of them.
+type Durability string
+
+const (
+	// Full: every commit is on disk before its run goes on.
+	Full Durability = "full"
+	// Normal: commits reach the disk soon; a power cut may cost the last ones, never
+	// the order or what was before. The default.
+	Normal Durability = "normal"
+	// Off: the system writes when it likes; a power cut may leave a broken database.
+	Off Durability = "off"
+)
+
+// synchronous is what SQLite calls it.
+var synchronous = map[Durability]string{Full: "FULL", Normal: "NORMAL", Off: "OFF"}
+
+// Store is a home.
+type Store struct {
+	dir        string // absolute; "" in memory
+	durability Durability
+	files      files
+	write      *sql.DB   // one connection
+	read       *sql.DB   // several; the same in memory
+	maxLog     int64     // MaxLog
+	insert     *sql.Stmt // of events: prepared, since it is most of what is done
+}
+
+// dirs are the folders of a home that belong to the store.
+const (
+	logsDir   = "logs"   // logs/RUN/TASK.INSTANCE.ATTEMPT
+	valuesDir = "values" // values/ab/cd…: results, by the hash of their JSON
+	workDir   = "work"   // work/RUN: a run's folder, while it has not ended
+	locksDir  = "locks"  // locks/RUN: who runs it
+)
+
+// Open opens a home, which it makes if it has to. "" is Normal.
+func Open(dir string, d Durability) (*Store, error) {
+	if d == "" {
+		d = Normal
+	}
+	if synchronous[d] == "" {
+		return nil, fmt.Errorf("store: durability %q: there are full, normal and off", d)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: the home can't be made: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := &Store{dir: dir, durability: d, files: &disk{root: root}, maxLog: MaxLog}
+	if err := s.open(filepath.Join(dir, "flow.db")); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Exists reports whether a home has been used: reading commands make none.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "flow.db"))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (s *Store) open(path string) (err error) {
+	options := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous[s.durability] + ")", "temp_store(MEMORY)",
+	}}
+	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
+	if s.write, err = sql.Open("sqlite", source); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := migrate(context.Background(), s.write, s.dir); err != nil {
+		return s.explain(err)
+	}
+	if s.insert, err = s.write.Prepare(insertEvents); err != nil {
+		return s.explain(err)
+	}
+	if s.read, err = sql.Open("sqlite", source); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.read.SetMaxOpenConns(4)
+	return nil
+}
+
+const insertEvents = `INSERT INTO events (run, seq, n, data) VALUES (?, ?, ?, ?)`
+
+// Memory returns a store that is gone with the process.
+func Memory() (*Store, error) {
+	s := &Store{durability: Off, files: newMemory(), maxLog: MaxLog}
+	db, err := sql.Open("sqlite", ":memory:?_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	db.SetMaxOpenConns(1) // each connection would have a database of its own
+	s.write, s.read = db, db
+	if err := migrate(context.Background(), db, "memory"); err != nil {
+		return nil, errors.Join(s.explain(err), db.Close())
+	}
+	if s.insert, err = db.Prepare(insertEvents); err != nil {
+		return nil, errors.Join(s.explain(err), db.Close())
+	}
+	return s, nil
+}
+
+// Close ends the use of the home. Journals are to be closed before.
+func (s *Store) Close() error {
+	var errs []error
+	if s.insert != nil {
+		errs = append(errs, s.insert.Close())
+	}
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	return errors.Join(append(errs, s.files.close())...)
+}
+
+// WorkDir makes the folder of a run's files, which stays until RemoveWorkDir: a run that is
+// interrupted goes on with what its tasks left there. In memory there is none.
+func (s *Store) WorkDir(id string) (string, error) {
+	d, ok := s.files.(*disk)
+	if !ok {
+		return "", errors.New("store: a store in memory has no folders")
+	}
+	name := workDir + "/" + id
+	if err := d.root.MkdirAll(name, 0o700); err != nil {
+		return "", fmt.Errorf("store: the run's folder: %w", err)
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(name)), nil
+}
+
+// Dir is the home's folder; "" in memory.
+func (s *Store) Dir() string { return s.dir }
+
+// explain says what an error of the database means for people.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isFull(err):
+		return fmt.Errorf("store: the disk of %s is full: %w", s.dir, err)
+	case isReadOnly(err):
+		return fmt.Errorf("store: %s can't be written to: %w", s.dir, err)
+	case isBusy(err):
+		return fmt.Errorf("store: %s has been busy for ten seconds: %w", s.dir, err)
+	}
+	var newer *NewerError
+	if errors.As(err, &newer) {
+		return err
+	}
+	return fmt.Errorf("store: %w", err)
+}
