@@ -271,7 +271,7 @@ func TestConformanceOrder(t *testing.T) {
 		var mu sync.Mutex
 		var order []int
 		var told sync.WaitGroup // callbacks run after those who wait are woken
-		for i := range 6 { // row 96
+		for i := range 6 {      // row 96
 			told.Add(1)
 			s.call(t.Context(), "echo", i, executor.Priority(i%2)).OnDone(func(*futures.Future[any]) {
 				defer told.Done()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"strings"
 	"time"
 
@@ -94,4 +95,24 @@ func Example_nested() {
 	}
 	fmt.Println(sum(ctx, 1000)) // up to a thousand tasks wait at once, and one runs
 	// Output: 500500 <nil>
+}
+
+func Example_processes() {
+	ctx := context.Background()
+	p, err := executor.NewProcessPool(executor.Python("python3"), executor.MaxWorkers(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	mean := executor.Call[[]int, float64](ctx, p, "statistics:mean", []int{1, 2, 6})
+	fmt.Println(mean.Result(ctx))
+
+	_, err = executor.Call[string, int](ctx, p, "builtins:int", "twelve").Result(ctx)
+	if e, ok := errors.AsType[*executor.RemoteError](err); ok {
+		fmt.Println(e.Type)
+	}
+	// Output:
+	// 3 <nil>
+	// ValueError
 }
