@@ -109,7 +109,8 @@ func Example_processes() {
 	fmt.Println(mean.Result(ctx))
 
 	_, err = executor.Call[string, int](ctx, p, "builtins:int", "twelve").Result(ctx)
-	if e, ok := errors.AsType[*executor.RemoteError](err); ok {
+	var e *executor.RemoteError
+	if errors.As(err, &e) {
 		fmt.Println(e.Type)
 	}
 	// Output:
