@@ -49,7 +49,7 @@ func (r *Run) record(first run.Event) error {
 		return fmt.Errorf("engine: %w", err)
 	}
 	r.journal, err = home.Begin(store.Run{
-		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger,
+		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of,
 		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(),
 	}, []byte(w.Source()), first)
 	return err
@@ -247,4 +247,138 @@ func (r *Run) unrecord() error {
 		return nil
 	}
 	return errors.Join(r.journal.Drop(), r.journal.Close())
+}
+
+// Again says what of a run that has ended is to run again.
+type Again struct {
+	Tasks      []string // these; nil: all that did not succeed
+	Downstream bool     // and what depends on them, directly or not
+}
+
+// Retry runs again what did not succeed of a run of the engine's home that has ended, or
+// what the caller names. It is a new run of the same workflow, as it was then, with the
+// same params; what succeeded, and is not to run again, stands in it with the result that
+// it had, instances of a fan-out that failed included.
+func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
+	if e.home == nil {
+		return nil, errors.New("engine: there is no history to retry from")
+	}
+	rec, err := e.home.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Ended.IsZero() {
+		return nil, fmt.Errorf("engine: run %s has not ended", rec.ID)
+	}
+	plan, err := e.pinned(&rec)
+	if err != nil {
+		return nil, err
+	}
+	old, start, err := e.fold(&rec, plan)
+	if err != nil {
+		return nil, err
+	}
+	again, err := a.tasks(plan)
+	if err != nil {
+		return nil, err
+	}
+	zero := time.Now()
+	now := zero.Truncate(time.Millisecond).In(plan.Workflow.Zone())
+	next := *start
+	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = NewID(), now, start.Run.Attempt+1
+	r := e.newRun(plan, next.Run.ID, o)
+	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
+	r.had = had(old, plan, again)
+	return r, e.begin(r, &next)
+}
+
+// fold is a run of the home as its events make it, and what it began with.
+func (e *Engine) fold(rec *store.Run, plan *dag.Plan) (*run.Machine, *run.Start, error) {
+	m, start := run.New(plan), (*run.Start)(nil)
+	for ev, err := range e.home.Events(rec) {
+		if err == nil {
+			_, err = m.Apply(ev)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if ev.Kind == run.Started {
+			start = ev.Start
+		}
+	}
+	if start == nil {
+		return nil, nil, fmt.Errorf("engine: run %s has no events", rec.ID)
+	}
+	return m, start, nil
+}
+
+// tasks are those that are to run again, by index; nil: those that did not succeed.
+func (a *Again) tasks(plan *dag.Plan) (map[int]bool, error) {
+	if a.Tasks == nil {
+		return nil, nil
+	}
+	indexes, err := plan.Find(a.Tasks)
+	if err != nil {
+		return nil, err
+	}
+	again := make(map[int]bool)
+	for _, i := range indexes {
+		again[int(i)] = true
+	}
+	if a.Downstream {
+		for i := range plan.Nodes { // what a task depends on stands before it
+			for _, d := range plan.Nodes[i].Deps {
+				again[i] = again[i] || again[int(d)]
+			}
+		}
+	}
+	return again, nil
+}
+
+// had are the results of an old run that stand in the new one.
+func had(old *run.Machine, plan *dag.Plan, again map[int]bool) map[place]keptResult {
+	all := make(map[place]keptResult)
+	for i := range int(plan.Main) { // `finally` runs again with the run
+		if again[i] {
+			continue
+		}
+		if outs := old.Instances(i); outs != nil {
+			for k := range outs {
+				keepOutcome(all, place{int32(i), int32(k)}, &outs[k])
+			}
+			continue
+		}
+		keepOutcome(all, place{task: int32(i)}, old.Outcome(i))
+	}
+	return all
+}
+
+// keptResult is the result of an attempt of another run.
+type keptResult struct {
+	value    any
+	exitCode int32
+}
+
+func keepOutcome(all map[place]keptResult, at place, o *dag.Outcome) {
+	if o.Status == dag.Succeeded {
+		all[at] = keptResult{o.Result, o.ExitCode}
+	}
+}
+
+// sow answers what was to start, and is kept from another run, with the result that it
+// had there.
+func (r *Run) sow() error {
+	for len(r.seeds) > 0 {
+		c := r.seeds[0]
+		r.seeds = r.seeds[1:]
+		was := r.had[place{c.Task, c.Instance}]
+		err := r.apply(run.Event{Kind: run.AttemptStarted, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt})
+		if err == nil {
+			err = r.apply(run.Event{Kind: run.AttemptEnded, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt, Value: was.value, ExitCode: was.exitCode})
+		}
+		if err != nil && !errors.Is(err, run.ErrStale) {
+			return err
+		}
+	}
+	return nil
 }

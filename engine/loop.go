@@ -68,6 +68,9 @@ func (r *Run) drive(first func() error) error {
 // settle hands places out, records all that has happened, in one transaction, and begins
 // what has got a place: so a success is recorded before anything starts that builds on it.
 func (r *Run) settle() error {
+	if err := r.sow(); err != nil {
+		return err
+	}
 	if err := r.handOut(); err != nil {
 		return err
 	}
@@ -153,7 +156,11 @@ func (r *Run) clock() time.Time {
 func (r *Run) carryOut(c *run.Command) {
 	switch c.Kind {
 	case run.StartAttempt:
-		r.ready = append(r.ready, *c)
+		if _, had := r.had[place{c.Task, c.Instance}]; had && c.Attempt == 1 {
+			r.seeds = append(r.seeds, *c)
+		} else {
+			r.ready = append(r.ready, *c)
+		}
 		if c.Attempt == 1 {
 			r.news(r.about(TaskReady, c.Task, c.Instance))
 		}

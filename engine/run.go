@@ -73,6 +73,10 @@ type Run struct {
 	mine     []run.Ticket     // filled anew by each dispatch
 	working  map[place]*working
 
+	of    string               // the run that it is a retry of
+	had   map[place]keptResult // from that one
+	seeds []run.Command        // attempts that are answered from it
+
 	journal *store.Journal // nil: the run is not kept
 	pending []run.Event    // applied, and not in the journal yet
 	begun   []run.Ticket   // have their places, and begin once that is recorded
@@ -102,16 +106,23 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	}
 	r := e.newRun(plan, start.Run.ID, o)
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
+	if err := e.begin(r, start); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// begin records a new run and lets it go.
+func (e *Engine) begin(r *Run, start *run.Start) error {
 	first := run.Event{Kind: run.Started, Time: r.clock(), Start: start}
 	if err := r.record(first); err != nil {
 		r.kill()
-		return nil, err
+		return err
 	}
-	err = e.launch(r, func() error { return r.applied(first, false) })
-	if err != nil {
-		return nil, errors.Join(err, r.unrecord())
+	if err := e.launch(r, func() error { return r.applied(first, false) }); err != nil {
+		return errors.Join(err, r.unrecord())
 	}
-	return r, nil
+	return nil
 }
 
 // findings are findings as one error.

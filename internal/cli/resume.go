@@ -24,18 +24,30 @@ the exit code is that of the run.`,
 		Example: `  flow resume last
   flow resume 7K2M4Q --json`,
 		Args: oneRun(0),
-		RunE: func(c *cobra.Command, args []string) error { return resume(c.Context(), std, args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, v view) (*engine.Run, error) {
+				return e.Resume(r.ID, engine.Options{Watch: v.event})
+			})
+		},
 	}
+	f.addAgain(c)
+	return c
+}
+
+// addAgain adds the flags of commands that go on with a run.
+func (f *runFlags) addAgain(c *cobra.Command) {
 	fl := c.Flags()
 	fl.IntVar(&f.jobs, "jobs", 0, "attempts at once, in all pools together (0: no limit)")
 	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the file says)")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.StringVar(&f.keep.home, "home", "", homeFlag)
 	fl.StringVar(&f.keep.durability, "durability", "normal", "what a power cut may cost: `full` (nothing), normal (the last moments) or off")
-	return c
 }
 
-func resume(ctx context.Context, std streams, id string, f *runFlags) error {
+// beginning begins what goes on with a run.
+type beginning func(*engine.Engine, *store.Run, view) (*engine.Run, error)
+
+func again(ctx context.Context, std streams, id string, f *runFlags, begin beginning) error {
 	if _, err := f.options(); err != nil {
 		return err
 	}
@@ -50,14 +62,14 @@ func resume(ctx context.Context, std streams, id string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	summary, err := goOn(ctx, std, h, id, f)
+	summary, err := goOn(ctx, std, h, id, f, begin)
 	if err := errors.Join(err, h.Close()); err != nil {
 		return err
 	}
 	return quiet(codeOf(summary))
 }
 
-func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags) (*engine.Summary, error) {
+func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags, begin beginning) (*engine.Summary, error) {
 	r, err := find(h, id)
 	if err != nil {
 		return nil, err
@@ -77,7 +89,7 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 	signals := newSignals()
 	defer signals.stop()
 	summary, err := runPlan(ctx, std, plan, f, h, signals, func(e *engine.Engine, v view) (*engine.Run, error) {
-		return e.Resume(r.ID, engine.Options{Watch: v.event})
+		return begin(e, &r, v)
 	})
 	if ended, ok := errors.AsType[*engine.EndedError](err); ok {
 		fmt.Fprintf(std.err, "flow: run %s has ended: %s\n", ended.Run, ended.Status)
@@ -88,6 +100,37 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 		return &engine.Summary{Status: ended.Status}, nil
 	}
 	return summary, err
+}
+
+func newRetry(std streams) *cobra.Command {
+	f := &runFlags{}
+	var a engine.Again
+	c := &cobra.Command{
+		Use:   "retry RUN",
+		Short: "Runs what failed of a run again, keeping what succeeded",
+		Long: `Runs again what did not succeed of a run that has ended, as a new run of the same
+workflow, as it was then, with the same params. What succeeded stands in it with the
+result that it had; of a fan-out only the instances that failed run again. finally runs
+again with the run.`,
+		Example: `  flow retry last
+  flow retry 7K2M4Q --task load --downstream`,
+		Args: oneRun(0),
+		RunE: func(c *cobra.Command, args []string) error {
+			if a.Downstream && a.Tasks == nil {
+				return usage("for example --task load --downstream", "--downstream goes with --task")
+			}
+			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, v view) (*engine.Run, error) {
+				if r.Ended.IsZero() {
+					return nil, usage("flow resume goes on with it", "run %s has not ended", r.ID)
+				}
+				return e.Retry(r.ID, a, engine.Options{Watch: v.event})
+			})
+		},
+	}
+	f.addAgain(c)
+	c.Flags().StringSliceVar(&a.Tasks, "task", nil, "run these `tasks` again, whether they succeeded or not")
+	c.Flags().BoolVar(&a.Downstream, "downstream", false, "and all that depends on them")
+	return c
 }
 
 func newCancel(std streams) *cobra.Command {
