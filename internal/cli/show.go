@@ -67,8 +67,17 @@ func show(std streams, h *engine.Home, id string, asJSON bool) error {
 	return err
 }
 
-// standing is how a run that has not ended stands: the fold of its events.
+// standing is how a run stands: the fold of its events.
 func standing(h *engine.Home, r *store.Run) (*run.Summary, error) {
+	m, err := folded(h, r)
+	if err != nil {
+		return nil, err
+	}
+	return m.Summary(), nil
+}
+
+// folded is the machine of a run, made of its events.
+func folded(h *engine.Home, r *store.Run) (*run.Machine, error) {
 	text, err := h.Text(r)
 	if err != nil {
 		return nil, err
@@ -93,7 +102,7 @@ func standing(h *engine.Home, r *store.Run) (*run.Summary, error) {
 			return nil, err
 		}
 	}
-	return m.Summary(), nil
+	return m, nil
 }
 
 // shownRun is a run as text.

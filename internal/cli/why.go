@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flow/dag"
+	"flow/engine"
+	"flow/internal/run"
+)
+
+func newWhy(std streams) *cobra.Command {
+	var dir string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "why RUN [TASK]",
+		Short: "Tells why a run, or a task, failed, was skipped or was slow",
+		Long: `Tells why a run failed: its tasks that did, and what that made of others. And where its
+time went: the critical path, the chain of tasks of which each began when the one before
+had ended, with what each of them waited for and did.
+
+Of one task: what became of it and why, up to the tasks that are the cause.`,
+		Example: `  flow why last
+  flow why 7K2M4Q report`,
+		Args: oneRun(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return withHome(dir, func(h *engine.Home) error {
+				r, err := find(h, args[0])
+				if err != nil {
+					return err
+				}
+				m, err := folded(h, &r)
+				if err != nil {
+					return err
+				}
+				w := newTimeline(m)
+				tasks := w.path()
+				if len(args) > 1 {
+					found, err := m.Plan().Find(args[1:])
+					if err != nil {
+						return usage("flow show lists the tasks", "run %s: %w", r.ID, err)
+					}
+					tasks = []int{int(found[0])}
+				}
+				if asJSON {
+					return w.json(std.out, tasks)
+				}
+				text := w.ofRun(newStyle(std.out))
+				if len(args) > 1 {
+					text = w.ofTask(tasks[0], newStyle(std.out))
+				}
+				_, err = io.WriteString(std.out, text)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&dir, "home", "", homeFlag)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the critical path, or the task, an object a line")
+	return c
+}
+
+// timeline is a run and when its tasks could begin.
+type timeline struct {
+	m     *run.Machine
+	plan  *dag.Plan
+	s     *run.Summary
+	ready []time.Time // when all that a task depends on had ended
+	last  []int       // what it depends on and ended last; -1: nothing
+}
+
+func newTimeline(m *run.Machine) *timeline {
+	w := &timeline{m: m, plan: m.Plan(), s: m.Summary()}
+	w.ready, w.last = make([]time.Time, len(w.plan.Nodes)), make([]int, len(w.plan.Nodes))
+	for i := range w.plan.Nodes {
+		w.ready[i], w.last[i] = w.s.Started.Time, -1
+		for _, d := range w.plan.Nodes[i].Deps {
+			w.after(i, int(d))
+		}
+		if i >= int(w.plan.Main) && w.last[i] < 0 { // `finally` begins when all the others have ended
+			for k := range int(w.plan.Main) {
+				w.after(i, k)
+			}
+		}
+	}
+	return w
+}
+
+func (w *timeline) after(i, d int) {
+	if end := w.s.Tasks[d].Ended.Time; w.last[i] < 0 || end.After(w.ready[i]) {
+		w.last[i] = d
+		if end.After(w.ready[i]) {
+			w.ready[i] = end
+		}
+	}
+}
+
+// path is the critical path: from the task that ended last back to the beginning.
+func (w *timeline) path() []int {
+	at := -1
+	for i := range w.s.Tasks {
+		if end := w.s.Tasks[i].Ended; !w.s.Tasks[i].Started.IsZero() && (at < 0 || end.After(w.s.Tasks[at].Ended.Time)) {
+			at = i
+		}
+	}
+	var path []int
+	for ; at >= 0; at = w.last[at] {
+		if !w.s.Tasks[at].Started.IsZero() {
+			path = append(path, at)
+		}
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// spent is where a task's time went.
+type spent struct {
+	Task   string  `json:"task"`
+	Status string  `json:"status"`
+	Reason string  `json:"reason,omitzero"`
+	Inputs float64 `json:"waited_for_inputs_s"`
+	Worker float64 `json:"waited_for_worker_s"`
+	Work   float64 `json:"work_s"` // attempts, and the delays between them
+
+	worker, work time.Duration
+}
+
+func (w *timeline) spent(i int) spent {
+	t := &w.s.Tasks[i]
+	s := spent{Task: t.ID, Status: t.Status, Reason: t.Reason, Inputs: w.ready[i].Sub(w.s.Started.Time).Seconds()}
+	if !t.Started.IsZero() {
+		s.worker = max(0, t.Started.Sub(w.ready[i]))
+		if !t.Ended.IsZero() {
+			s.work = t.Ended.Sub(t.Started.Time)
+		}
+	}
+	s.Worker, s.Work = s.worker.Seconds(), s.work.Seconds()
+	return s
+}
+
+func (w *timeline) json(out io.Writer, tasks []int) error {
+	enc := encoder(out)
+	for _, i := range tasks {
+		if err := enc.Encode(w.spent(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *timeline) ofRun(st style) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s\n", st.status(w.s.Status, mark(w.s.Status)), st.bold(w.s.Workflow), st.status(w.s.Status, w.s.Status))
+	if w.s.Message != "" {
+		fmt.Fprintf(&b, "  %s\n", oneLine(w.s.Message))
+	}
+	for i := range w.s.Tasks {
+		if t := &w.s.Tasks[i]; t.Status == "failed" {
+			b.WriteString(w.failure(i, st))
+		}
+	}
+	path := w.path()
+	if len(path) == 0 {
+		return b.String()
+	}
+	width, waited, worked := 0, time.Duration(0), time.Duration(0)
+	for _, i := range path {
+		width = max(width, len(w.s.Tasks[i].ID))
+	}
+	fmt.Fprintf(&b, "\n%s\n  %s  %s  %s\n", st.bold("critical path"), st.faint(pad("", min(width, 40))), st.faint(pad("waited", 8)), st.faint("work"))
+	for _, i := range path {
+		s := w.spent(i)
+		waited += s.worker
+		worked += s.work
+		fmt.Fprintf(&b, "  %s  %s  %s\n", pad(s.Task, min(width, 40)), pad(duration(s.worker), 8), duration(s.work))
+	}
+	if total := w.s.Ended.Sub(w.s.Started.Time); !w.s.Ended.IsZero() {
+		fmt.Fprintf(&b, "  %s\n", st.faint(fmt.Sprintf("%s in all: %s of work, %s of waiting for workers, %s besides",
+			duration(total), duration(worked), duration(waited), duration(max(0, total-worked-waited)))))
+	}
+	return b.String()
+}
+
+// failure is a task that failed, and what that made of others.
+func (w *timeline) failure(i int, st style) string {
+	t := &w.s.Tasks[i]
+	message := t.Reason
+	if t.Error != nil {
+		message = oneLine(why(t.Error.Reason, t.Error.Message))
+	}
+	line := fmt.Sprintf("%s %s  %s\n", st.status("failed", mark("failed")), st.bold(t.ID), message)
+	var skipped []string
+	for k := range w.plan.Nodes {
+		if s := &w.s.Tasks[k]; s.Status == "skipped" && s.Reason == "upstream" && slices.Contains(w.roots(k), i) {
+			skipped = append(skipped, s.ID)
+		}
+	}
+	if len(skipped) > 10 {
+		skipped = append(skipped[:10], fmt.Sprintf("%d more", len(skipped)-10))
+	}
+	if len(skipped) > 0 {
+		line += "  " + st.faint("so were skipped: ") + strings.Join(skipped, ", ") + "\n"
+	}
+	return line
+}
+
+// roots are the tasks that failed, or were skipped by their condition or cancelled, which
+// kept a task from running: up the graph, each once.
+func (w *timeline) roots(i int) []int {
+	var found []int
+	seen := make(map[int]bool)
+	var up func(int)
+	up = func(k int) {
+		for _, d := range w.plan.Nodes[k].Deps {
+			d := int(d)
+			t := &w.s.Tasks[d]
+			if seen[d] || t.Status == "succeeded" {
+				continue
+			}
+			seen[d] = true
+			if t.Status == "skipped" && t.Reason == "upstream" {
+				up(d)
+				continue
+			}
+			found = append(found, d)
+		}
+	}
+	up(i)
+	return found
+}
+
+func (w *timeline) ofTask(i int, st style) string {
+	var b strings.Builder
+	t := &w.s.Tasks[i]
+	b.WriteString(shownTask(t, len(t.ID), st))
+	for _, k := range w.roots(i) {
+		cause := &w.s.Tasks[k]
+		fmt.Fprintf(&b, "  %s %s", st.faint("because of"), strings.TrimLeft(shownTask(cause, len(cause.ID), st), " "))
+	}
+	if t.Started.IsZero() {
+		return b.String()
+	}
+	s := w.spent(i)
+	inputs := ""
+	if w.last[i] >= 0 {
+		inputs = fmt.Sprintf(" (the last was %s)", w.s.Tasks[w.last[i]].ID)
+	}
+	fmt.Fprintf(&b, "  waited %s for what it depends on%s, %s for a worker; at work for %s\n",
+		duration(w.ready[i].Sub(w.s.Started.Time)), inputs, duration(s.worker), duration(s.work))
+	if t.Error != nil && t.Error.Traceback != "" {
+		for line := range strings.Lines(t.Error.Traceback) {
+			fmt.Fprintf(&b, "  %s %s%s\n", st.faint("│"), indent(line), fit(line, 400))
+		}
+	}
+	return b.String()
+}
