@@ -65,9 +65,14 @@ func (r *Run) commit() error {
 	clear(r.pending) // of values
 	r.pending = r.pending[:0]
 	if err != nil {
-		return fmt.Errorf("the run is stopped, since what has happened can't be recorded; `flow resume %s` goes on with it: %w", r.ID, err)
+		return r.stopped(err)
 	}
 	return nil
+}
+
+// stopped is the error of a run that can't go on for now.
+func (r *Run) stopped(err error) error {
+	return fmt.Errorf("the run is stopped, since what has happened can't be recorded; `flow resume %s` goes on with it: %w", r.ID, err)
 }
 
 // conclude records how the run has ended, or leaves it to be gone on with.

@@ -11,6 +11,7 @@ type message struct {
 	event   run.Event   // its Time is set when it is applied
 	ticket  *run.Ticket // a place: granted where event.Kind is 0, to be released else
 	granted bool
+	fatal   error // not nil: the run can't go on
 }
 
 // inbox is where workers, timers and the dispatcher leave messages for the one

@@ -99,6 +99,9 @@ func (r *Run) abandon() {
 
 // handle takes one message.
 func (r *Run) handle(m *message) error {
+	if m.fatal != nil {
+		return r.stopped(m.fatal)
+	}
 	if m.granted {
 		return r.start(*m.ticket)
 	}
@@ -318,6 +321,9 @@ func (r *Run) kept(t *dag.Task, out action.Outcome) action.Outcome {
 		return out
 	}
 	if err != nil {
+		if r.journal != nil { // as with what can't be recorded: it is no fault of the task
+			r.in.put(message{fatal: err})
+		}
 		out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "the result can't be kept: " + err.Error(), ExitCode: out.ExitCode}
 		return out
 	}

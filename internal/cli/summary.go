@@ -26,8 +26,12 @@ func (v *endings) summary(s *engine.Summary) error {
 	var b strings.Builder
 	st := newStyle(v.std.out)
 	v.failures(&b, s, st)
-	fmt.Fprintf(&b, "%s %s %s in %s: %s\n", st.status(s.Status, mark(s.Status)), st.bold(s.Workflow),
-		st.status(s.Status, s.Status), duration(time.Since(v.began)), v.tally(s))
+	status := s.Status
+	if status == run.RunRunning.String() { // it could not go on
+		status = "interrupted"
+	}
+	fmt.Fprintf(&b, "%s %s %s in %s: %s\n", st.status(status, mark(status)), st.bold(s.Workflow),
+		st.status(status, status), duration(time.Since(v.began)), v.tally(s))
 	if s.Message != "" {
 		fmt.Fprintf(&b, "  %s\n", oneLine(s.Message))
 	}

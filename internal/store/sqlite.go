@@ -15,7 +15,11 @@ func code(err error) int {
 	return 0
 }
 
-func isFull(err error) bool { return code(err) == lib.SQLITE_FULL }
+// isFull reports whether there is no room; where the files beside the database can't grow,
+// SQLite only speaks of an error of input or output.
+func isFull(err error) bool {
+	return code(err) == lib.SQLITE_FULL || code(err) == lib.SQLITE_IOERR
+}
 func isBusy(err error) bool { return code(err) == lib.SQLITE_BUSY || code(err) == lib.SQLITE_LOCKED }
 func isReadOnly(err error) bool {
 	return code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN

@@ -160,7 +160,7 @@ func (s *Store) explain(err error) error {
 	case err == nil:
 		return nil
 	case isFull(err):
-		return fmt.Errorf("store: the disk of %s is full: %w", s.dir, err)
+		return fmt.Errorf("store: %s can't be written to; is its disk full? %w", s.dir, err)
 	case isReadOnly(err):
 		return fmt.Errorf("store: %s can't be written to: %w", s.dir, err)
 	case isBusy(err):
