@@ -81,7 +81,7 @@ type storedStart struct {
 
 func (w *writer) start(s *Start) error {
 	if s == nil {
-		return errors.New("Started says nothing")
+		return errors.New("a start that says nothing")
 	}
 	params, err := appendValue(nil, map[string]any(s.Params))
 	if err != nil {

@@ -60,12 +60,12 @@ func TestGC(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					ids := ""
+					var ids strings.Builder
 					for _, r := range got.Runs {
-						ids += strings.TrimPrefix(r.ID, "01RUN")
+						ids.WriteString(strings.TrimPrefix(r.ID, "01RUN"))
 					}
-					if ids != c.gone {
-						t.Errorf("dry %v: %q, not %q", dry, ids, c.gone)
+					if ids.String() != c.gone {
+						t.Errorf("dry %v: %q, not %q", dry, ids.String(), c.gone)
 					}
 					if got.Values != c.values {
 						t.Errorf("dry %v: %d values, not %d", dry, got.Values, c.values)

@@ -154,15 +154,15 @@ func TestRuns(t *testing.T) {
 			{Filter{}, "543210"}, {Filter{Limit: 2}, "54"}, {Filter{Workflow: "a"}, "420"}, {Filter{Status: "succeeded"}, "30"},
 			{Filter{Workflow: "b", Status: "running", Limit: 1}, "5"}, {Filter{Before: "01RUN2"}, "10"}, {Filter{Workflow: "none"}, ""},
 		} {
-			got := ""
+			var got strings.Builder
 			for r, err := range s.Runs(c.f) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got += strings.TrimPrefix(r.ID, "01RUN")
+				got.WriteString(strings.TrimPrefix(r.ID, "01RUN"))
 			}
-			if got != c.want {
-				t.Errorf("%+v: %s", c.f, got)
+			if got.String() != c.want {
+				t.Errorf("%+v: %s", c.f, got.String())
 			}
 		}
 		if r, err := s.Find("last"); r.ID != "01RUN5" {
