@@ -85,7 +85,10 @@ func (r *Run) conclude() error {
 	}
 	text, err := json.Marshal(r.summary)
 	if err == nil {
-		err = r.journal.End(r.summary.Status, r.summary.Reason, r.summary.Message, r.summary.Ended.Time, text)
+		err = r.journal.End(store.Ending{
+			Status: r.summary.Status, Reason: r.summary.Reason, Message: r.summary.Message, Time: r.summary.Ended.Time,
+			Summary: text, Spans: r.spans(),
+		})
 	}
 	return errors.Join(err, r.journal.Close(), r.clean())
 }

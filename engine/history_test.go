@@ -6,10 +6,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
+	"time"
 
+	"flow/dag"
 	"flow/engine"
+	"flow/internal/run"
 	"flow/internal/store"
 )
 
@@ -134,5 +139,99 @@ outputs: { all: "${{ tasks.third.result }}" }
 	}
 	if rec, err := home.Find(r.ID); err != nil || rec.Status != "succeeded" {
 		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
+// What took long in the last runs goes first in the next.
+func TestHistoryRanks(t *testing.T) {
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	p := planOf(t, t.TempDir(), `
+executors: { one: { kind: process, workers: 1 } }
+defaults: { executor: one }
+tasks:
+  short: { run: "true" }
+  long: { run: sleep 0.1 }
+`)
+	for k, want := range []string{"short long", "long short"} {
+		var order []string
+		s, err := e.Run(t.Context(), p, engine.Options{Watch: func(ev engine.Event) {
+			if ev.Type == engine.AttemptStarted {
+				order = append(order, ev.Task)
+			}
+		}})
+		if err != nil || s.Status != "succeeded" || strings.Join(order, " ") != want {
+			t.Errorf("run %d: %v, %v", k, order, err)
+		}
+	}
+	durations, runs, err := engine.Expected(home, p)
+	if err != nil || runs != 2 || len(durations) != 2 || durations[1] < durations[0] {
+		t.Errorf("%v, %d, %v", durations, runs, err)
+	}
+}
+
+// The clock was set back while nobody ran the run: its time does not go back.
+func TestResumeAfterTheClockWasSetBack(t *testing.T) {
+	home := newHome(t)
+	p := planOf(t, t.TempDir(), "tasks: { a: { expr: 1 }, b: { expr: tasks.a.result + 1 } }\noutputs: { b: '${{ tasks.b.result }}' }")
+	later := time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
+	begun := run.Start{Version: run.Version, Run: dag.RunInfo{ID: "01LATER", Workflow: "w", StartedAt: later, Attempt: 1}, Params: map[string]any{}}
+	j, err := home.Begin(store.Run{ID: "01LATER", Workflow: "w", File: p.Workflow.File, Started: later, Cause: "manual", Tasks: 2}, []byte(p.Workflow.Source()),
+		run.Event{Kind: run.Started, Time: later, Start: &begun}, run.Event{Kind: run.AttemptStarted, Time: later, Attempt: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := newEngine(t, engine.History(home)).Resume("01LATER", engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := wait(t, r); s.Outputs["b"] != 2 {
+		t.Errorf("%+v", s)
+	}
+	rec, err := home.Find("01LATER")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := later
+	for e, err := range home.Events(&rec) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Time.Before(last) {
+			t.Errorf("%v after %v", e.Time, last)
+		}
+		last = e.Time
+	}
+}
+
+// Runs leave nothing of themselves in the engine.
+func TestManyRunsOneEngine(t *testing.T) {
+	e := newEngine(t, engine.History(newHome(t)))
+	p := planOf(t, t.TempDir(), "tasks: { a: { for_each: '${{ 1..50 }}', expr: item }, b: { expr: len(tasks.a.result) } }")
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	runs := func(n int) {
+		for range n {
+			if s, err := e.Run(t.Context(), p, engine.Options{}); err != nil || s.Status != "succeeded" {
+				t.Fatalf("%v, %+v", err, s)
+			}
+		}
+	}
+	runs(20)
+	before, goroutines := heap(), runtime.NumGoroutine()
+	runs(300)
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("%d bytes before, %d after", before, after)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines+2 {
+		t.Errorf("%d goroutines before, %d after", goroutines, n)
 	}
 }

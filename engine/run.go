@@ -104,6 +104,11 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.home != nil { // the longest remaining way goes first
+		if start.Durations, _, err = Expected(e.home, plan); err != nil {
+			return nil, err
+		}
+	}
 	r := e.newRun(plan, start.Run.ID, o)
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
 	if err := e.begin(r, start); err != nil {

@@ -17,7 +17,9 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/home"
 	"flow/internal/sim"
+	"flow/internal/store"
 )
 
 func newSimulate(std streams) *cobra.Command {
@@ -32,8 +34,9 @@ are, and what more of them would give. Nothing is started.
 
 --durations names a JSON file, a map of task id to seconds ({"extract": 12.5});
 of a fan-out, those of one instance. A task that is not in it counts the median
-of those that are; without the file each counts one second. A fan-out over
-a value that exists only at run time counts as one instance.`,
+of those that are. Without the file they are the medians of the last runs that
+succeeded; without such a run each counts one second. A fan-out over a value that
+exists only at run time counts as one instance.`,
 		Example: `  flow simulate nightly.yaml --durations nightly.json
   flow simulate nightly.yaml --workers 16 --json`,
 		Args:              files(1, 1),
@@ -45,7 +48,8 @@ a value that exists only at run time counts as one instance.`,
 	fl := c.Flags()
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "a param of the workflow, `name=value`; repeatable")
 	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the file says)")
-	fl.StringVar(&durations, "durations", "", "a JSON `file`: how long each task takes, in seconds")
+	fl.StringVar(&durations, "durations", "", "a JSON `file`: how long each task takes, in seconds (else as in the last runs)")
+	fl.StringVar(&f.keep.home, "home", "", homeFlag)
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	return c
 }
@@ -60,6 +64,9 @@ func simulateFile(std streams, file string, f *runFlags, durations string) error
 		return err
 	}
 	known, err := readDurations(durations, plan)
+	if err == nil && durations == "" {
+		err = known.remember(f.keep.home, plan)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,8 +85,26 @@ func simulateFile(std streams, file string, f *runFlags, durations string) error
 type durations struct {
 	given  []time.Duration // by task; -1: not said
 	others time.Duration   // what any other counts
-	some   bool            // a file was given
+	some   bool            // a file was given, or there is a history
+	runs   int             // of how many runs that is
 	absent int             // tasks that it does not name
+}
+
+// remember takes the durations of a workflow's last runs, if there are any.
+func (d *durations) remember(flag string, plan *dag.Plan) error {
+	dir, err := home.Dir(flag, os.Getenv)
+	if err != nil || !store.Exists(dir) {
+		return nil // there is no history, which is no error
+	}
+	h, err := engine.OpenHome(dir, "")
+	if err != nil {
+		return err
+	}
+	expected, runs, err := engine.Expected(h, plan)
+	if expected != nil {
+		d.given, d.runs, d.some, d.absent = expected, runs, true, 0
+	}
+	return errors.Join(err, h.Close())
 }
 
 func (d *durations) of(i int) time.Duration {
@@ -257,7 +282,9 @@ func (s *simulation) text(st style) string {
 	row("work", e.Work, fmt.Sprintf("the workers are busy %.0f%% of the time", 100*e.Utilisation()))
 	switch {
 	case !s.known.some:
-		b.WriteString("\n  " + st.faint("each task counts one second: --durations says better") + "\n")
+		b.WriteString("\n  " + st.faint("each task counts one second: --durations says better, or a run") + "\n")
+	case s.known.runs > 0:
+		fmt.Fprintf(&b, "\n  %s\n", st.faint("durations: the medians of the last "+count(s.known.runs, "run")))
 	case s.known.absent > 0:
 		fmt.Fprintf(&b, "\n  %s\n", st.faint(fmt.Sprintf("%s without a duration: each counts the median, %s", count(s.known.absent, "task"), duration(s.known.others))))
 	}

@@ -27,7 +27,7 @@ func keepRun(t *testing.T, s *Store, id, workflow string, ended time.Time) {
 	fmt.Fprintln(l.Stdout(), "x")
 	closed(t, l)
 	if !ended.IsZero() {
-		if err := j.End("succeeded", "", "", ended, fmt.Appendf(nil, `{"result":{"ref":%q,"size":1}}`, ref.Hash)); err != nil {
+		if err := j.End(Ending{Status: "succeeded", Time: ended, Summary: fmt.Appendf(nil, `{"result":{"ref":%q,"size":1}}`, ref.Hash)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -168,10 +169,22 @@ func unseal(data []byte, n int, last int64) ([]run.Event, error) {
 	return events, nil
 }
 
-// End records how the run has ended; summary is its JSON.
-func (j *Journal) End(status, reason, message string, ended time.Time, summary []byte) error {
-	_, err := j.store.write.Exec(`UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ? WHERE num = ?`,
-		status, reason, message, ended.UnixMilli(), pack(summary), j.run.num)
+// Ending is how a run has ended.
+type Ending struct {
+	Status, Reason, Message string
+	Time                    time.Time
+	Summary                 []byte           // JSON
+	Spans                   map[string]int64 // of the tasks that succeeded: milliseconds by id
+}
+
+// End records how the run has ended.
+func (j *Journal) End(e Ending) error {
+	spans, err := json.Marshal(e.Spans)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	_, err = j.store.write.Exec(`UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ?, spans = ? WHERE num = ?`,
+		e.Status, e.Reason, e.Message, e.Time.UnixMilli(), pack(e.Summary), pack(spans), j.run.num)
 	return j.store.explain(err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -184,6 +185,32 @@ func (s *Store) Summary(r *Run) ([]byte, error) {
 		return nil, fmt.Errorf("store: the summary of run %s is torn: %w", r.ID, err)
 	}
 	return text, nil
+}
+
+// Spans are how long the tasks took, in milliseconds by id, in the newest runs of a
+// workflow that succeeded, n at most.
+func (s *Store) Spans(workflow string, n int) ([]map[string]int64, error) {
+	rows, err := s.read.Query(`SELECT spans FROM runs WHERE workflow = ? AND status = 'succeeded' AND spans IS NOT NULL ORDER BY num DESC LIMIT ?`, workflow, n)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	var all []map[string]int64
+	for rows.Next() {
+		var packed []byte
+		if err := rows.Scan(&packed); err != nil {
+			return nil, s.explain(err)
+		}
+		var spans map[string]int64
+		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
+		if err == nil {
+			err = json.Unmarshal(text, &spans)
+		}
+		if err == nil { // a torn one is no reason to refuse a run
+			all = append(all, spans)
+		}
+	}
+	return all, s.explain(rows.Err())
 }
 
 func pack(text []byte) []byte {

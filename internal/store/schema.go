@@ -32,7 +32,8 @@ CREATE TABLE runs (
 	of       TEXT NOT NULL DEFAULT '', -- the run that it is a retry of
 	tasks    INTEGER NOT NULL,
 	token    TEXT NOT NULL DEFAULT '', -- of the processes of whoever ran it last
-	summary  BLOB              -- JSON, compressed; once it has ended
+	summary  BLOB,             -- JSON, compressed; once it has ended
+	spans    BLOB              -- JSON, compressed: milliseconds by task, of those that succeeded
 );
 CREATE INDEX runs_by_workflow ON runs (workflow, num);
 CREATE INDEX runs_by_status ON runs (status, num);

@@ -113,7 +113,7 @@ func TestJournal(t *testing.T) {
 		if err := j.Append([]run.Event{started(3)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.End("failed", "task_failed", "m", epoch.Add(time.Minute), []byte(`{"a":1}`)); err != nil {
+		if err := j.End(Ending{"failed", "task_failed", "m", epoch.Add(time.Minute), []byte(`{"a":1}`), nil}); err != nil {
 			t.Fatal(err)
 		}
 		closed(t, j)
@@ -141,7 +141,7 @@ func TestRuns(t *testing.T) {
 		for i := range 6 {
 			j := begin(t, s, fmt.Sprintf("01RUN%d", i), []string{"a", "b"}[i%2])
 			if i%3 == 0 {
-				if err := j.End("succeeded", "", "", epoch, nil); err != nil {
+				if err := j.End(Ending{Status: "succeeded", Time: epoch, Spans: map[string]int64{"t": int64(i)}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -164,6 +164,9 @@ func TestRuns(t *testing.T) {
 			if got.String() != c.want {
 				t.Errorf("%+v: %s", c.f, got.String())
 			}
+		}
+		if spans, err := s.Spans("b", 5); err != nil || len(spans) != 1 || spans[0]["t"] != 3 {
+			t.Errorf("%v, %v", spans, err)
 		}
 		if r, err := s.Find("last"); r.ID != "01RUN5" {
 			t.Error(r, err)

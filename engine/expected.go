@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"flow/dag"
+)
+
+// spans are how long the tasks took that succeeded, in milliseconds by id: attempts, and
+// the delays between them; of a fan-out, the mean of its instances.
+func (r *Run) spans() map[string]int64 {
+	spans := make(map[string]int64, len(r.plan.Nodes))
+	for i := range r.plan.Nodes {
+		id := r.plan.Nodes[i].Task.ID
+		outs := r.m.Instances(i)
+		if outs == nil {
+			if o := r.m.Outcome(i); o.Status == dag.Succeeded {
+				spans[id] = o.Ended - o.Started
+			}
+			continue
+		}
+		sum, n := int64(0), int64(0)
+		for k := range outs {
+			if outs[k].Status == dag.Succeeded {
+				sum += outs[k].Ended - outs[k].Started
+				n++
+			}
+		}
+		if n > 0 {
+			spans[id] = sum / n
+		}
+	}
+	return spans
+}
+
+// remembered is how many runs an expectation is made of: enough for a median that one odd
+// run does not move, and few enough to follow what changes.
+const remembered = 9
+
+// Expected are how long a plan's tasks are expected to take: the medians of the newest
+// runs of the workflow that succeeded; runs says of how many. A task that none of them has
+// counts as the median of all others. Nil: there is no such run.
+func Expected(h *Home, plan *dag.Plan) (durations []time.Duration, runs int, err error) {
+	all, err := h.Spans(plan.Workflow.Name, remembered)
+	if err != nil || len(all) == 0 {
+		return nil, 0, err
+	}
+	durations = make([]time.Duration, len(plan.Nodes))
+	var known []time.Duration
+	var missing []int
+	for i := range plan.Nodes {
+		var seen []int64
+		for _, spans := range all {
+			if ms, ok := spans[plan.Nodes[i].Task.ID]; ok {
+				seen = append(seen, ms)
+			}
+		}
+		if len(seen) == 0 {
+			missing = append(missing, i)
+			continue
+		}
+		slices.Sort(seen)
+		durations[i] = time.Duration(seen[len(seen)/2]) * time.Millisecond
+		known = append(known, durations[i])
+	}
+	if len(known) == 0 {
+		return nil, 0, nil
+	}
+	slices.Sort(known)
+	for _, i := range missing {
+		durations[i] = known[len(known)/2]
+	}
+	return durations, len(all), nil
+}
