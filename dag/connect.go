@@ -50,7 +50,7 @@ func (d *decoder) checkDefaults() bool {
 	return good
 }
 
-// dependencies fills Deps. False where a task of `tasks` mentions one of
+// dependencies fills Deps and Secrets. False where a task of `tasks` mentions one of
 // `finally`, which is reported.
 func (d *decoder) dependencies() bool {
 	ok := true
@@ -72,9 +72,25 @@ func (d *decoder) dependencies() bool {
 				d.errorf(t.id, "task %s mentions %s of finally, which runs when all tasks have ended", t.ID, d.w.Tasks[deps[len(deps)-1]].ID)
 			}
 		}
+		if len(d.w.Secrets) > 0 {
+			t.Secrets = t.mentioned()
+		}
 		t.deps = nil
 	}
 	return ok
+}
+
+// mentioned are the secrets that a task names, each once, sorted.
+func (t *draft) mentioned() []string {
+	var names []string
+	for _, u := range t.deps {
+		names = append(names, u.Uses().Secrets...)
+	}
+	for i := range t.Env { // what the file and its defaults add to it is not the task's own
+		names = append(names, t.Env[i].Value.Uses().Secrets...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // circles finds, among tasks that depend on each other in circles, one circle

@@ -79,6 +79,7 @@ type Task struct {
 	Limits          Limits
 	Priority        int
 	Cache           *Cache
+	Secrets         []string // those that it mentions, anywhere: sorted
 }
 
 // Action is what a task does; one of the types below.

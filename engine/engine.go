@@ -87,9 +87,6 @@ func Subreaper(watcher ...string) Option {
 	return func(s *settings) { s.subreaper, s.watcher = true, watcher }
 }
 
-// Sweep is what the program has to do that Subreaper starts.
-func Sweep(token string) error { return executor.Sweep(token) }
-
 // New returns an engine without runs. Close ends it.
 func New(opts ...Option) *Engine {
 	s := settings{environ: os.Environ()}
@@ -276,9 +273,6 @@ func check(w *dag.Workflow, functions *executor.Registry) []dag.Diagnostic {
 	var found []dag.Diagnostic
 	add := func(at dag.Pos, format string, args ...any) {
 		found = append(found, w.Finding(at, format, args...))
-	}
-	for _, s := range w.Secrets {
-		add(s.Pos, "secret %s: secrets can't be used by this build yet", s.Name)
 	}
 	for _, t := range w.Tasks {
 		if _, err := action.For(t, action.Place{Process: true, Functions: functions}); err != nil {

@@ -59,11 +59,12 @@ func (v *evaluator) close() {
 	v.workers.Wait()
 }
 
-// evaluate carries out one command. Large values are kept as files before they
+// evaluate carries out one command; its answer is recorded, so secrets are masked in it. Large values are kept as files before they
 // get into the run's state: a thousand instances that read the same file share
 // one.
 func (r *Run) evaluate(e *run.Evaluation) {
 	event := e.Do(r.host)
+	event.Value, event.Failure = r.mask.Value(event.Value), r.maskFailure(event.Failure)
 	if both, ok := event.Value.(map[string]any); ok && e.What == run.EvalInputs {
 		for _, entries := range both {
 			if err := r.keepEntries(entries); err != nil {

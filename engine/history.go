@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -78,10 +77,10 @@ func (r *Run) stopped(err error) error {
 // conclude records how the run has ended, or leaves it to be gone on with.
 func (r *Run) conclude() error {
 	if r.journal == nil {
-		return r.clean()
+		return r.clean(true)
 	}
 	if r.err != nil || r.m.Result().Status == run.RunRunning {
-		return r.journal.Close() // with its folder
+		return errors.Join(r.journal.Close(), r.clean(false))
 	}
 	text, err := json.Marshal(r.summary)
 	if err == nil {
@@ -90,7 +89,7 @@ func (r *Run) conclude() error {
 			Summary: text, Spans: r.spans(),
 		})
 	}
-	return errors.Join(err, r.journal.Close(), r.clean())
+	return errors.Join(err, r.journal.Close(), r.clean(true))
 }
 
 // Resume goes on with a run of the engine's home whose process is gone: what had
@@ -132,6 +131,10 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		return nil, errors.Join(fmt.Errorf("engine: run %s has no events: start it anew", rec.ID), r.journal.Close())
 	}
 	r.zone = plan.Workflow.Zone()
+	if err := r.reveal(o.Context, start); err != nil {
+		r.kill()
+		return nil, errors.Join(err, r.journal.Close())
+	}
 	if r.zero = time.Now(); r.zero.Before(r.now) { // the clock was set back
 		r.zero = r.now
 	}
@@ -146,17 +149,22 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 	return r, nil
 }
 
-// sweep ends what the attempts that were at work have left, if anything.
+// sweep ends what the attempts that were at work have left, if anything, and removes their
+// files.
 func (e *Engine) sweep(r *Run, token string) error {
+	if token == "" {
+		return nil
+	}
 	running := false
 	r.m.Running(func(int32, int32, int32) bool {
 		running = true
 		return false
 	})
-	if !running || token == "" {
-		return nil
+	var err error
+	if running {
+		err = executor.SweepAfter(token)
 	}
-	return executor.SweepAfter(token)
+	return errors.Join(err, removeAll(scratch(token)))
 }
 
 // pinned plans a run's workflow as it was when the run began.
@@ -228,19 +236,6 @@ func (r *Run) heed() (stop func()) {
 	}
 }
 
-// folder makes the run's folder: in the home, where it stays until the run has ended, or
-// among the temporary ones.
-func (r *Run) folder() (string, error) {
-	if r.engine.home != nil && r.engine.home.Dir() != "" {
-		return r.engine.home.WorkDir(r.ID)
-	}
-	dir, err := os.MkdirTemp("", "flow-run-")
-	if err != nil {
-		return "", fmt.Errorf("there is no folder for the run's files in %s (TMPDIR): %w", os.TempDir(), err)
-	}
-	return filepath.Abs(dir) // tasks run in other folders
-}
-
 // log is where an attempt's output is kept; nil: nowhere.
 func (r *Run) log(a *action.Attempt) *store.Log {
 	if r.journal == nil {
@@ -297,6 +292,10 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 	r := e.newRun(plan, next.Run.ID, o)
 	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
 	r.had = had(old, plan, again)
+	if err := r.reveal(o.Context, &next); err != nil {
+		r.kill()
+		return nil, err
+	}
 	return r, e.begin(r, &next)
 }
 

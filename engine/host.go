@@ -23,9 +23,10 @@ const inlineResult = 64 << 10
 // host gives the expressions of one run what is not part of its state. It is
 // safe for concurrent use.
 type host struct {
-	dir    string       // the workflow's folder: what read_file and hash_files start from
-	values string       // the folder of large values, by hash
-	store  *store.Store // where they are kept in place of that; nil: there is no history
+	dir     string       // the workflow's folder: what read_file and hash_files start from
+	values  string       // the folder of large values, by hash
+	store   *store.Store // where they are kept in place of that; nil: there is no history
+	secrets map[string]string
 }
 
 // keep returns a value as it is to stand in the run's state: itself where it is
@@ -114,7 +115,11 @@ func (h *host) Load(r *dag.Ref) (any, error) {
 
 // Secret implements dag.Host.
 func (h *host) Secret(name string) (string, error) {
-	return "", fmt.Errorf("secret %s: this build has no secrets yet", name)
+	v, ok := h.secrets[name]
+	if !ok {
+		return "", fmt.Errorf("secret %s: no task of this run was to mention it", name)
+	}
+	return v, nil
 }
 
 // ReadFile implements dag.Host: a file's text, relative to the workflow's

@@ -301,7 +301,7 @@ func (w *working) work(ctx context.Context) (action.Outcome, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, d, action.ErrTimeout)
 		defer cancel()
 	}
-	out := w.run.kept(w.attempt.Task, w.do.Do(ctx, &w.attempt))
+	out := w.run.kept(w.attempt.Task, w.run.masked(w.do.Do(ctx, &w.attempt)))
 	if w.log != nil {
 		if err := w.log.Close(); err != nil && out.Failure == nil {
 			out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "its log can't be kept: " + err.Error(), ExitCode: out.ExitCode}

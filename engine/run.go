@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"flow/dag"
 	"flow/executor"
 	"flow/internal/action"
+	"flow/internal/mask"
 	"flow/internal/run"
 	"flow/internal/store"
 )
@@ -25,6 +24,9 @@ type Options struct {
 	ID     string         // of the run; "" makes a new one
 	Params map[string]any // as text, which is read by the declared types, or typed
 	Only   []string       // ids: these tasks and what they depend on
+	// Context, if not nil, ends what comes before the run begins: a command that prints
+	// a secret may take long. The run itself does not end with it.
+	Context context.Context
 	// Watch is called with each event, in order, from one goroutine. It must not
 	// block for long: the run waits.
 	Watch func(Event)
@@ -49,21 +51,23 @@ type Summary = run.Summary
 type Run struct {
 	ID string
 
-	engine *Engine
-	plan   *dag.Plan
-	m      *run.Machine
-	queue  *run.Queue
-	in     *inbox
-	timers *timers
-	host   *host
-	shared *action.Run
-	zone   *time.Location
-	watch  func(Event)
-	output func(Output)
-	seq    int64
-	zero   time.Time // when it began, or went on
-	began  time.Time // the same, by this process's clock
-	now    time.Time // of the last event; see clock
+	engine  *Engine
+	plan    *dag.Plan
+	m       *run.Machine
+	queue   *run.Queue
+	in      *inbox
+	timers  *timers
+	host    *host
+	shared  *action.Run
+	secrets map[string]string // by name: those that its tasks mention
+	mask    *mask.Mask        // of them; nil: there are none
+	zone    *time.Location
+	watch   func(Event)
+	output  func(Output)
+	seq     int64
+	zero    time.Time // when it began, or went on
+	began   time.Time // the same, by this process's clock
+	now     time.Time // of the last event; see clock
 
 	poolName []string         // by task
 	pools    []*executor.Pool // by task; nil: it needs none
@@ -111,6 +115,10 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 	}
 	r := e.newRun(plan, start.Run.ID, o)
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
+	if err := r.reveal(o.Context, start); err != nil {
+		r.kill()
+		return nil, err
+	}
 	if err := e.begin(r, start); err != nil {
 		return nil, err
 	}
@@ -158,7 +166,7 @@ func (e *Engine) launch(r *Run, first func() error) error {
 	}
 	if err := e.admit(r); err != nil {
 		r.kill()
-		return errors.Join(err, r.clean())
+		return errors.Join(err, r.clean(true))
 	}
 	go r.loop(first)
 	return nil
@@ -209,26 +217,21 @@ func (e *Engine) admit(r *Run) error {
 	return nil
 }
 
-// prepare makes the run's folder and looks its tasks' actions and pools up.
+// prepare makes the run's folders and looks its tasks' actions and pools up.
 func (r *Run) prepare() error {
 	w := r.plan.Workflow
 	base, err := filepath.Abs(w.Dir)
 	if err != nil {
 		return &FolderError{fmt.Errorf("the workflow's folder is lost: %w", err)}
 	}
-	dir, err := r.folder()
-	if err != nil {
-		return &FolderError{err}
+	r.shared = &action.Run{
+		ID: r.ID, Base: base, Environ: action.Environ(r.engine.environ, w), Mask: r.mask,
+		Start: &r.engine.launcher, Kill: r.ctx,
 	}
-	r.shared = &action.Run{ID: r.ID, Dir: dir, Base: base, Environ: action.Environ(r.engine.environ, w), Start: &r.engine.launcher, Kill: r.ctx}
-	r.host = &host{dir: w.Dir, values: filepath.Join(dir, "values"), store: r.engine.home}
-	err = errors.Join(
-		os.MkdirAll(filepath.Join(dir, "work"), 0o700), // of a run that goes on it is there
-		os.WriteFile(filepath.Join(dir, action.NoInputs), []byte("{}\n"), 0o600),
-	)
-	if err != nil {
-		return &FolderError{errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean())}
+	if err := r.folders(); err != nil {
+		return &FolderError{errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean(true))}
 	}
+	r.host = &host{dir: w.Dir, values: filepath.Join(r.shared.Files, "values"), store: r.engine.home, secrets: r.secrets}
 	r.poolName = make([]string, len(w.Tasks))
 	r.actions = make([]action.Action, len(w.Tasks))
 	for i, t := range w.Tasks {
@@ -239,12 +242,12 @@ func (r *Run) prepare() error {
 		at := action.Place{Process: ok && x.Process, Functions: r.engine.functions}
 		if _, calls := t.Action.(dag.Call); calls && ok {
 			if at.Workers, err = r.engine.workers(w, x, r.shared.Base); err != nil {
-				return errors.Join(err, r.clean())
+				return errors.Join(err, r.clean(true))
 			}
 		}
 		a, err := action.For(t, at)
 		if err != nil {
-			return errors.Join(err, r.clean())
+			return errors.Join(err, r.clean(true))
 		}
 		r.actions[i] = a
 	}
@@ -259,21 +262,6 @@ func (e *FolderError) Error() string { return e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *FolderError) Unwrap() error { return e.Err }
-
-// clean removes the run's folder. A task may have left folders in it that can't
-// be written to, which RemoveAll stumbles over.
-func (r *Run) clean() error {
-	if os.RemoveAll(r.shared.Dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(r.shared.Dir, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) // the second RemoveAll tells what could not be helped
-		}
-		return nil
-	})
-	return os.RemoveAll(r.shared.Dir)
-}
 
 // Cancel asks the run to end in order: what runs is stopped, what has not begun
 // is not started, `finally` runs. It returns at once.

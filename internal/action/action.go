@@ -11,6 +11,7 @@ import (
 
 	"flow/dag"
 	"flow/executor"
+	"flow/internal/mask"
 )
 
 // Action does one attempt of a task. It returns when nothing of the attempt is
@@ -40,9 +41,11 @@ type Attempt struct {
 // Run is what the attempts of one run share. It is read only.
 type Run struct {
 	ID      string
-	Dir     string   // absolute: the run's folder, for the files of attempts; its folder `work` is $FLOW_DIR
-	Base    string   // absolute: the workflow's folder
-	Environ []string // what commands inherit: each name once (see Environ)
+	Files   string     // absolute: the folder for the files of attempts, which may hold secrets
+	Work    string     // absolute: $FLOW_DIR
+	Base    string     // absolute: the workflow's folder
+	Environ []string   // what commands inherit: each name once (see Environ)
+	Mask    *mask.Mask // of the run's secrets: what attempts print and how they fail is masked; their results are not
 	Start   Starter
 	Kill    context.Context // ends when whatever runs is to be killed at once
 }

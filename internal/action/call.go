@@ -41,9 +41,9 @@ func (r remote) Do(ctx context.Context, a *Attempt) Outcome {
 	if err != nil {
 		return invalid(err)
 	}
-	stderr := &lastLine{to: a.Stderr}
+	o := a.outputs(false)
 	opts := []executor.TaskOption{
-		executor.Name(a.Task.ID), executor.KeywordArgs(), executor.CallEnv(vars), executor.Output(a.Stdout, stderr),
+		executor.Name(a.Task.ID), executor.KeywordArgs(), executor.CallEnv(vars), executor.Output(o.stdout, o.stderr),
 		executor.StopWithin(a.Task.Grace, a.Run.Kill),
 	}
 	if a.Task.Timeout > 0 {
@@ -51,8 +51,9 @@ func (r remote) Do(ctx context.Context, a *Attempt) Outcome {
 	}
 	f := executor.Call[json.RawMessage, json.RawMessage](ctx, r.workers, a.Task.Action.(dag.Call).Function, inputs, opts...)
 	text, err := f.Result(context.WithoutCancel(ctx)) // nothing is left of it then
-	if o, over := a.interrupted(ctx, -1, err); over {
-		return o
+	o.flush()
+	if out, over := a.interrupted(ctx, -1, err); over {
+		return out
 	}
 	if errors.Is(err, ErrTimeout) {
 		return failed(dag.ReasonTimeout, "timed out after %s", a.Task.Timeout)

@@ -1,7 +1,6 @@
 package action
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"flow/dag"
@@ -102,12 +100,11 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, commands ...[]st
 	if err != nil {
 		return invalid(err)
 	}
-	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
-	stderr := &lastLine{to: a.Stderr}
+	o := a.outputs(a.wantsOutput())
 	l := a.Task.Limits
 	child := executor.Child{
 		Env: s.env, Dir: s.dir,
-		Stdin: in, Stdout: out, Stderr: stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+		Stdin: in, Stdout: o.stdout, Stderr: o.stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 	}
 	var exit executor.Exit
@@ -118,20 +115,21 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, commands ...[]st
 			break
 		}
 	}
-	if o, over := a.interrupted(ctx, exit.Code, err); over {
-		return o
+	o.flush()
+	if out, over := a.interrupted(ctx, exit.Code, err); over {
+		return out
 	}
 	if err != nil {
 		return notRun(err, child.Path)
 	}
 	if exit.Code != 0 {
-		return exited(exit, stderr)
+		return exited(exit, o.last)
 	}
-	v, err := a.result(s, out)
+	v, err := a.result(s, o.stdout)
 	if err != nil {
-		o := invalid(err)
-		o.ExitCode, o.Failure.ExitCode = exit.Code, exit.Code
-		return o
+		out := invalid(err)
+		out.ExitCode, out.Failure.ExitCode = exit.Code, exit.Code
+		return out
 	}
 	return Outcome{Value: v, ExitCode: exit.Code}
 }
@@ -192,55 +190,4 @@ func exited(e executor.Exit, stderr *lastLine) Outcome {
 		f.Message += ": " + line
 	}
 	return Outcome{ExitCode: e.Code, Failure: f}
-}
-
-// lastLine passes output on and keeps its last line that isn't empty.
-// It is safe for concurrent use.
-type lastLine struct {
-	mu   sync.Mutex
-	to   io.Writer
-	line []byte // so far
-	last []byte
-}
-
-// maxLine is how much of a line is kept.
-const maxLine = 400
-
-func (l *lastLine) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rest := p
-	for {
-		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		if room := maxLine - len(l.line); room > 0 {
-			l.line = append(l.line, line[:min(room, len(line))]...)
-		}
-		if !ended {
-			break
-		}
-		l.end()
-		rest = after
-	}
-	return l.to.Write(p)
-}
-
-// close ends it: what still comes goes nowhere.
-func (l *lastLine) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.to = io.Discard
-}
-
-func (l *lastLine) end() {
-	if len(bytes.TrimSpace(l.line)) > 0 {
-		l.last = append(l.last[:0], l.line...)
-	}
-	l.line = l.line[:0]
-}
-
-func (l *lastLine) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.end()
-	return strings.ToValidUTF8(strings.TrimSpace(string(l.last)), "\uFFFD")
 }

@@ -31,7 +31,17 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 		}
 		return found[key]
 	}
+	from := Sources{Environ: os.Environ(), Dir: w.Dir}
+	secrets := make(map[string]string) // what is wrong with one, by name
+	for i := range w.Secrets {
+		secrets[w.Secrets[i].Name] = from.lacks(&w.Secrets[i])
+	}
 	return func(t *dag.Task) (string, []string) {
+		for _, name := range t.Secrets {
+			if why := secrets[name]; why != "" {
+				return why, nil
+			}
+		}
 		x, _ := w.Executor(t.Executor)
 		if _, err := For(t, Place{Process: x != nil && x.Process}); err != nil {
 			return err.Error(), nil

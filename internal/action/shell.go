@@ -46,12 +46,10 @@ func (interpreted) Do(ctx context.Context, a *Attempt) Outcome {
 		return failed(dag.ReasonError, "stdin: %v", err)
 	}
 	defer fed()
-	out := &capture{to: a.Stdout, keep: a.wantsOutput()}
-	stderr := &lastLine{to: a.Stderr}
-	err = a.interpret(ctx, sc, shell[1:], s, interp.StdIO(standardInput(stdin), out, stderr))
-	out.close()
-	stderr.close()
-	return a.interpreted(ctx, err, s, out, stderr)
+	o := a.outputs(a.wantsOutput())
+	err = a.interpret(ctx, sc, shell[1:], s, interp.StdIO(standardInput(stdin), o.stdout, o.stderr))
+	o.close()
+	return a.interpreted(ctx, err, s, o)
 }
 
 // interpret runs a script to its end, with all that it started. The error is an
@@ -117,21 +115,21 @@ func (a *Attempt) interpret(ctx context.Context, sc *dag.Script, flags []string,
 const straySlack = 100 * time.Millisecond
 
 // interpreted is the outcome of a script that has ended with err.
-func (a *Attempt) interpreted(ctx context.Context, err error, s *surroundings, out *capture, stderr *lastLine) Outcome {
-	if o, over := a.interrupted(ctx, -1, err); over {
-		return o
+func (a *Attempt) interpreted(ctx context.Context, err error, s *surroundings, o *outputs) Outcome {
+	if out, over := a.interrupted(ctx, -1, err); over {
+		return out
 	}
 	if status, ok := errors.AsType[interp.ExitStatus](err); ok {
-		return exited(executor.Exit{Code: int(status)}, stderr)
+		return exited(executor.Exit{Code: int(status)}, o.last)
 	}
 	if err != nil {
 		return failed(dag.ReasonError, "%v", err)
 	}
-	v, err := a.result(s, out)
+	v, err := a.result(s, o.stdout)
 	if err != nil {
-		o := invalid(err)
-		o.ExitCode, o.Failure.ExitCode = 0, 0
-		return o
+		out := invalid(err)
+		out.ExitCode, out.Failure.ExitCode = 0, 0
+		return out
 	}
 	return Outcome{Value: v, ExitCode: 0}
 }

@@ -168,7 +168,7 @@ func (a *Attempt) own(s *surroundings) []variable {
 		{name: "FLOW_RUN_ID", value: a.Run.ID},
 		{name: "FLOW_TASK", value: a.Task.ID},
 		{name: "FLOW_ATTEMPT", value: strconv.Itoa(a.Number)},
-		{name: "FLOW_DIR", value: filepath.Join(a.Run.Dir, "work")},
+		{name: "FLOW_DIR", value: a.Run.Work},
 		{name: "FLOW_INPUTS", value: s.inputsFile},
 		{name: "FLOW_RESULT", value: s.resultFile},
 	}
@@ -184,8 +184,8 @@ func (a *Attempt) own(s *surroundings) []variable {
 // is still a file, so that a script may read it without asking.
 func (s *surroundings) writeInputs(a *Attempt) error {
 	base := fmt.Sprintf("%s.%d.%d", a.Task.ID, a.Instance, a.Number)
-	s.resultFile = filepath.Join(a.Run.Dir, base+".result")
-	s.inputsFile = filepath.Join(a.Run.Dir, NoInputs)
+	s.resultFile = filepath.Join(a.Run.Files, base+".result")
+	s.inputsFile = filepath.Join(a.Run.Files, NoInputs)
 	if len(s.inputs) == 0 {
 		return nil
 	}
@@ -196,7 +196,7 @@ func (s *surroundings) writeInputs(a *Attempt) error {
 		}
 		return fmt.Errorf("inputs can't be written as JSON: %w", err)
 	}
-	s.inputsFile = filepath.Join(a.Run.Dir, base+".inputs.json")
+	s.inputsFile = filepath.Join(a.Run.Files, base+".inputs.json")
 	if err := os.WriteFile(s.inputsFile, text, 0o600); err != nil {
 		return &unwritableError{err}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,7 +34,8 @@ tasks:
   ready:   { run: 'sleep 0.2; echo ready; sleep %[1]s' }
 `
 
-// A flow that is killed by SIGKILL, at any time, leaves no process behind.
+// A flow that is killed by SIGKILL, at any time, leaves no process behind,
+// and no file with what its tasks were given.
 func TestKilledFlowLeavesNothing(t *testing.T) {
 	rounds := 10
 	if testing.Short() {
@@ -50,20 +52,32 @@ func TestKilledFlowLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		flow := exec.Command("flow", "run", "--json", file)
-		flow.Env = append(os.Environ(), "TMPDIR="+dir, "FLOW_TOKEN="+mark) // which marks the watcher as well
+		flow.Env = append(os.Environ(), "TMPDIR="+dir, "FLOW_TOKEN="+mark, "FLOW_HOME="+filepath.Join(dir, "home")) // which marks the watcher as well
+		var said bytes.Buffer
+		flow.Stdout, flow.Stderr = &said, &said
 		if err := flow.Start(); err != nil {
 			t.Fatal(err)
 		}
+		deadline := time.Now().Add(time.Minute)
 		// From before the first task has begun until all are at work.
 		for wanted := min(2*k, 15); len(proctest.Marked(t, mark)) < wanted; {
+			if time.Now().After(deadline) {
+				flow.Process.Kill()
+				flow.Wait()
+				t.Fatalf("round %d: not all are at work after a minute: %.1000s", k, said.String())
+			}
 		}
 		flow.Process.Kill()
 		flow.Wait()
-		deadline := time.Now().Add(time.Minute)
+		deadline = time.Now().Add(time.Minute)
 		for left := proctest.Marked(t, mark); len(left) > 0; left = proctest.Marked(t, mark) {
 			if time.Now().After(deadline) {
 				t.Fatalf("round %d: it left\n%s", k, strings.Join(left, "\n"))
 			}
+		}
+		// The watcher, if it was there yet, removes the files of attempts as well.
+		if left, err := filepath.Glob(filepath.Join(dir, "flow-*")); err != nil || k > 0 && len(left) > 0 {
+			t.Fatalf("round %d: it left %v, %v", k, left, err)
 		}
 	}
 }

@@ -22,18 +22,7 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 	if err != nil {
 		return nil, &codeError{code: exitInternal, err: err, hint: "name a folder by --home or FLOW_HOME"}
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	over, ended := make(chan struct{}), make(chan struct{})
-	var came os.Signal
-	go func() {
-		defer close(ended)
-		select {
-		case came = <-sig.came:
-			cancel(errors.New(signalName(came)))
-		case <-over:
-		}
-	}()
+	ctx, done := sig.during(context.Background())
 	p, err := home.Take(ctx, home.Request{
 		Home: dir, Workflow: w.Name, Run: run, Places: c.MaxRuns, OnLimit: c.OnLimit,
 		Waiting: func(runs []string) {
@@ -44,13 +33,9 @@ func takePlace(std streams, w *dag.Workflow, f *runFlags, run string, sig *signa
 			fmt.Fprintf(std.err, "flow: %s: "+what+" (concurrency: %d)\n", w.Name, strings.Join(runs, ", "), c.MaxRuns)
 		},
 	})
-	close(over)
-	<-ended
+	done(err == nil)
 	switch {
 	case err == nil:
-		if came != nil { // just too late for the wait: it is the run's
-			sig.again(came)
-		}
 		return p, nil
 	case errors.Is(err, home.ErrTaken):
 		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: not run: %w (concurrency: on_limit: skip)", w.Name, err)}

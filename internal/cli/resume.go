@@ -25,8 +25,8 @@ the exit code is that of the run.`,
   flow resume 7K2M4Q --json`,
 		Args: oneRun(0),
 		RunE: func(c *cobra.Command, args []string) error {
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, v view) (*engine.Run, error) {
-				return e.Resume(r.ID, engine.Options{Watch: v.event})
+			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
+				return e.Resume(r.ID, o)
 			})
 		},
 	}
@@ -45,7 +45,7 @@ func (f *runFlags) addAgain(c *cobra.Command) {
 }
 
 // beginning begins what goes on with a run.
-type beginning func(*engine.Engine, *store.Run, view) (*engine.Run, error)
+type beginning func(*engine.Engine, *store.Run, engine.Options) (*engine.Run, error)
 
 func again(ctx context.Context, std streams, id string, f *runFlags, begin beginning) error {
 	if _, err := f.options(); err != nil {
@@ -88,8 +88,8 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 	}
 	signals := newSignals()
 	defer signals.stop()
-	summary, err := runPlan(ctx, std, plan, f, h, signals, func(e *engine.Engine, v view) (*engine.Run, error) {
-		return begin(e, &r, v)
+	summary, err := runPlan(ctx, std, plan, f, h, signals, func(ctx context.Context, e *engine.Engine, v view) (*engine.Run, error) {
+		return begin(e, &r, engine.Options{Context: ctx, Watch: v.event})
 	})
 	if ended, ok := errors.AsType[*engine.EndedError](err); ok {
 		fmt.Fprintf(std.err, "flow: run %s has ended: %s\n", ended.Run, ended.Status)
@@ -119,11 +119,11 @@ again with the run.`,
 			if a.Downstream && a.Tasks == nil {
 				return usage("for example --task load --downstream", "--downstream goes with --task")
 			}
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, v view) (*engine.Run, error) {
+			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
 				if r.Ended.IsZero() {
 					return nil, usage("flow resume goes on with it", "run %s has not ended", r.ID)
 				}
-				return e.Retry(r.ID, a, engine.Options{Watch: v.event})
+				return e.Retry(r.ID, a, o)
 			})
 		},
 	}

@@ -121,8 +121,8 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 		if err != nil {
 			return nil, err
 		}
-		summary, err := runPlan(ctx, std, plan, f, h, signals, func(e *engine.Engine, v view) (*engine.Run, error) {
-			options.Watch = v.event
+		summary, err := runPlan(ctx, std, plan, f, h, signals, func(ctx context.Context, e *engine.Engine, v view) (*engine.Run, error) {
+			options.Watch, options.Context = v.event, ctx
 			return e.Start(plan, options)
 		})
 		return summary, errors.Join(err, closeHome(h))
@@ -134,14 +134,19 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 }
 
 // runPlan runs a plan and shows it. h may be nil.
-func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(*engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
+func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
 	v := newView(std, plan, f.json)
 	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
 	if h != nil {
 		opts = append(opts, engine.History(h))
 	}
 	e := engine.New(opts...)
-	r, err := begin(e, v)
+	early, done := signals.during(ctx)
+	r, err := begin(early, e, v)
+	done(err == nil)
+	if err != nil && early.Err() != nil {
+		return nil, errors.Join(&codeError{code: exitCancelled, err: fmt.Errorf("%s: cancelled before it began: %w", plan.Workflow.Name, context.Cause(early))}, e.Close())
+	}
 	if err != nil {
 		return nil, errors.Join(startError(err), e.Close())
 	}

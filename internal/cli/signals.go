@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"strings"
@@ -42,6 +44,34 @@ func (s *signals) again(sig os.Signal) {
 	select {
 	case s.came <- sig:
 	default: // others came meanwhile
+	}
+}
+
+// during returns a context that ends with the first signal, for what goes before a run.
+// done is called when that is over: with true, the run begins, and a signal that came too
+// late for the wait is the run's.
+func (s *signals) during(parent context.Context) (_ context.Context, done func(goesOn bool)) {
+	ctx, cancel := context.WithCancelCause(parent)
+	over, ended := make(chan struct{}), make(chan struct{})
+	var came os.Signal
+	go func() {
+		defer close(ended)
+		select {
+		case came = <-s.came:
+			cancel(errors.New(signalName(came)))
+		case <-over:
+		}
+	}()
+	return ctx, func(goesOn bool) {
+		close(over)
+		<-ended
+		if goesOn && came != nil {
+			s.again(came)
+		}
+		if !goesOn {
+			return // the cause of its end may be asked for
+		}
+		cancel(nil)
 	}
 }
 

@@ -43,6 +43,7 @@ func TestSignalAtThePlaceIsNotLost(t *testing.T) {
 
 // A reader that goes before the summary is what SIGPIPE is elsewhere.
 func TestNobodyReadsTheSummary(t *testing.T) {
+	t.Setenv("FLOW_HOME", t.TempDir())
 	file := filepath.Join(t.TempDir(), "w.yaml")
 	if err := os.WriteFile(file, []byte("tasks: { a: { expr: 1 } }\n"), 0o600); err != nil {
 		t.Fatal(err)
