@@ -75,13 +75,16 @@ type Ref struct {
 type Outcome struct {
 	Status   Status
 	Reason   Reason
-	Cached   bool
 	Attempts int32
 	ExitCode int32 // of the last attempt's process; -1: there was none
 	Started  int64 // of the first attempt, Unix milliseconds; 0: never
 	Ended    int64 // Unix milliseconds; 0: not yet
 	Result   any   // a plain value (see Plain), or a *Ref; nil unless succeeded (a failed fan-out: its list)
 	Err      *Failure
+
+	// CachedFrom is the id of the run that the result is from, where it was not made
+	// again; "": it was.
+	CachedFrom string
 }
 
 // Duration is the time from the first attempt's start to the end, 0 for what

@@ -278,9 +278,6 @@ func check(w *dag.Workflow, functions *executor.Registry) []dag.Diagnostic {
 		if _, err := action.For(t, action.Place{Process: true, Functions: functions}); err != nil {
 			add(t.Pos, "task %s: %v", t.ID, err)
 		}
-		if t.Cache != nil {
-			add(t.Pos, "task %s: `cache` can't be used by this build yet", t.ID)
-		}
 	}
 	return found
 }

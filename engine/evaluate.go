@@ -64,7 +64,12 @@ func (v *evaluator) close() {
 // one.
 func (r *Run) evaluate(e *run.Evaluation) {
 	event := e.Do(r.host)
-	event.Value, event.Failure = r.mask.Value(event.Value), r.maskFailure(event.Failure)
+	if e.What == run.EvalCache && event.Failure == nil {
+		r.lookUp(&event)
+	} else {
+		event.Value = r.mask.Value(event.Value)
+	}
+	event.Failure = r.maskFailure(event.Failure)
 	if both, ok := event.Value.(map[string]any); ok && e.What == run.EvalInputs {
 		for _, entries := range both {
 			if err := r.keepEntries(entries); err != nil {

@@ -15,14 +15,14 @@ func (r *Run) spans() map[string]int64 {
 		id := r.plan.Nodes[i].Task.ID
 		outs := r.m.Instances(i)
 		if outs == nil {
-			if o := r.m.Outcome(i); o.Status == dag.Succeeded {
+			if o := r.m.Outcome(i); r.took(i, 0, o) {
 				spans[id] = o.Ended - o.Started
 			}
 			continue
 		}
 		sum, n := int64(0), int64(0)
 		for k := range outs {
-			if outs[k].Status == dag.Succeeded {
+			if r.took(i, k, &outs[k]) {
 				sum += outs[k].Ended - outs[k].Started
 				n++
 			}
@@ -32,6 +32,13 @@ func (r *Run) spans() map[string]int64 {
 		}
 	}
 	return spans
+}
+
+// took reports whether a task or an instance succeeded by itself: not from the cache, nor
+// from the run that this one is a retry of.
+func (r *Run) took(task, instance int, o *dag.Outcome) bool {
+	_, had := r.had[place{int32(task), int32(instance)}]
+	return o.Status == dag.Succeeded && o.CachedFrom == "" && !had
 }
 
 // remembered is how many runs an expectation is made of: enough for a median that one odd

@@ -63,6 +63,9 @@ func (r *Run) commit() error {
 	err := r.journal.Append(r.pending)
 	clear(r.pending) // of values
 	r.pending = r.pending[:0]
+	if err == nil {
+		err = r.keepResults()
+	}
 	if err != nil {
 		return r.stopped(err)
 	}

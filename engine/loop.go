@@ -106,6 +106,7 @@ func (r *Run) handle(m *message) error {
 		return r.start(*m.ticket)
 	}
 	e := m.event
+	r.noteResult(&e)
 	if m.ticket != nil {
 		at := place{e.Task, e.Instance}
 		r.attemptNews(&e, r.working[at])

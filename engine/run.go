@@ -83,6 +83,8 @@ type Run struct {
 
 	journal *store.Journal // nil: the run is not kept
 	pending []run.Event    // applied, and not in the journal yet
+	cacheOf store.CacheOf  // but for the task
+	results []cacheable    // to be kept in the cache, or found there, once that is recorded
 	begun   []run.Ticket   // have their places, and begin once that is recorded
 
 	evaluating evaluator
@@ -223,6 +225,9 @@ func (r *Run) prepare() error {
 	base, err := filepath.Abs(w.Dir)
 	if err != nil {
 		return &FolderError{fmt.Errorf("the workflow's folder is lost: %w", err)}
+	}
+	if r.cacheOf, err = cacheOf(w); err != nil {
+		return &FolderError{fmt.Errorf("the workflow's file is lost: %w", err)}
 	}
 	r.shared = &action.Run{
 		ID: r.ID, Base: base, Environ: action.Environ(r.engine.environ, w), Mask: r.mask,

@@ -173,17 +173,18 @@ func newGate(t *testing.T) *gate {
 // entered waits until somebody reads.
 func (g *gate) entered() {
 	g.t.Helper()
-	opened := make(chan error, 1)
+	opened, failed := make(chan *os.File, 1), make(chan error, 1)
 	go func() {
-		var err error
-		g.file, err = os.OpenFile(g.path, os.O_WRONLY, 0)
-		opened <- err
+		if f, err := os.OpenFile(g.path, os.O_WRONLY, 0); err != nil {
+			failed <- err
+		} else {
+			opened <- f
+		}
 	}()
 	select {
-	case err := <-opened:
-		if err != nil {
-			g.t.Fatal(err)
-		}
+	case g.file = <-opened:
+	case err := <-failed:
+		g.t.Fatal(err)
 	case <-time.After(patience):
 		if f, err := os.OpenFile(g.path, os.O_RDWR, 0); err == nil { // lets the other open end
 			f.Close()

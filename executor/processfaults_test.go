@@ -167,15 +167,16 @@ func TestRow208OthersLive(t *testing.T) {
 // A worker that does not heed its task's Timeout keeps nobody waiting.
 func TestStrayWorker(t *testing.T) {
 	p := newProcesses(t, executor.Self(), executor.MaxWorkers(1), executor.KillGrace(2*patience))
+	value(t, executor.Call[int, int](t.Context(), p, "neg", 1)) // the worker is there
 	g := newGate(t)
-	stray := executor.Call[string, any](t.Context(), p, "block", g.path, executor.Timeout(20*time.Millisecond))
+	stray := executor.Call[string, any](t.Context(), p, "block", g.path, executor.Timeout(time.Second))
+	g.entered()
 	if _, err := result(t, stray); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	if v := value(t, executor.Call[int, int](t.Context(), p, "neg", 1)); v != -1 {
 		t.Error(v)
 	}
-	g.entered()
 	g.release()
 }
 

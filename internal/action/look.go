@@ -46,9 +46,6 @@ func Look(w *dag.Workflow) func(*dag.Task) (blocked string, missing []string) {
 		if _, err := For(t, Place{Process: x != nil && x.Process}); err != nil {
 			return err.Error(), nil
 		}
-		if t.Cache != nil {
-			return "`cache` can't be used by this build yet", nil
-		}
 		if _, is := t.Action.(dag.Call); is && x != nil && x.Runtime != "" {
 			if name := InterpreterOf(x, w.Dir); wrong(t, name, w.Dir) != "" {
 				return name + " " + wrong(t, name, w.Dir), nil

@@ -152,7 +152,7 @@ func (m *Machine) admitEvaluated(e *Event) error {
 		}
 		return nil
 	}
-	if e.What < EvalIf || e.What > EvalOutputs {
+	if e.What < EvalIf || e.What > EvalCache {
 		return fmt.Errorf("%w: unknown evaluation %d", ErrIllegal, e.What)
 	}
 	if e.Task < 0 || int(e.Task) >= len(m.nodes) {
@@ -163,10 +163,14 @@ func (m *Machine) admitEvaluated(e *Event) error {
 	switch e.What {
 	case EvalFan:
 		want = fanning
-	case EvalInputs, EvalRetryIf:
-		want = binding
-		if e.What == EvalRetryIf {
+	case EvalInputs, EvalRetryIf, EvalCache:
+		switch e.What {
+		case EvalInputs:
+			want = binding
+		case EvalRetryIf:
 			want = judging
+		default:
+			want = looking
 		}
 		var err error
 		if s, _, err = m.slot(e.Task, e.Instance); err != nil {

@@ -25,7 +25,63 @@ func (m *Machine) prepare(i, instance int32) {
 		m.ask(EvalInputs, i, instance)
 		return
 	}
+	m.look(i, instance)
+}
+
+// look asks whether an earlier result can be used, where the task has a cache.
+func (m *Machine) look(i, instance int32) {
+	if m.task(i).Cache == nil {
+		m.enqueue(i, instance)
+		return
+	}
+	s, _, _ := m.slot(i, instance)
+	s.phase = looking
+	m.ask(EvalCache, i, instance)
+}
+
+// looked goes on when that is known: v has the key, as the driver wants it back from
+// CacheKey; and if there is a result for it, the run that it is from, the result, and the
+// exit code.
+func (m *Machine) looked(i, instance int32, v any, err error) {
+	s, o, _ := m.slot(i, instance)
+	found, ok := v.(map[string]any)
+	if err == nil && !ok {
+		err = fmt.Errorf("cache: its key was evaluated to %s", dag.TypeName(v))
+	}
+	if err != nil {
+		m.failSlot(i, instance, invalid(err))
+		return
+	}
+	if from, hit := found["run"].(string); hit {
+		o.CachedFrom, o.Result = from, found["result"]
+		if code, has := found["exit_code"].(int); has {
+			o.ExitCode = int32(code)
+		}
+		m.endSlot(i, instance, dag.Succeeded, dag.NoReason)
+		return
+	}
+	if s.held == nil {
+		s.held = &held{}
+	}
+	s.held.key = found["key"]
 	m.enqueue(i, instance)
+}
+
+// Counts reports whether the success that an AttemptEnded tells of would be the task's: its
+// attempt runs, and was not told to stop.
+func (m *Machine) Counts(e *Event) bool {
+	s, _, err := m.slot(e.Task, e.Instance)
+	return err == nil && m.stage != over && s.phase == running && s.attempt == e.Attempt && e.Failure == nil
+}
+
+// CacheKey returns what a task's or an instance's success is to be kept by; nil where it
+// has no cache, or has ended.
+func (m *Machine) CacheKey(task, instance int32) any {
+	s, _, err := m.slot(task, instance)
+	if err != nil || s.held == nil {
+		return nil
+	}
+	return s.held.key
 }
 
 func (m *Machine) setDeadline(i, instance int32, s *slot) {
@@ -68,7 +124,7 @@ func (m *Machine) bound(i, instance int32, v any, err error) {
 		m.failSlot(i, instance, invalid(fmt.Errorf("inputs were evaluated to %s", dag.TypeName(v))))
 	default:
 		s.held = &held{inputs: inputs, env: env}
-		m.enqueue(i, instance)
+		m.look(i, instance)
 	}
 }
 

@@ -172,6 +172,20 @@ func appendMap(b []byte, m map[string]any) (_ []byte, err error) {
 // errRecord says that a record is torn, or of a newer version.
 var errRecord = errors.New("run: stored event is torn")
 
+// EncodeValue writes a plain value, or a *dag.Ref, as in an event.
+func EncodeValue(v any) ([]byte, error) { return appendValue(nil, v) }
+
+// DecodeValue reads what EncodeValue has written. Whatever bytes b has, it is an error at
+// worst.
+func DecodeValue(b []byte) (any, error) {
+	r := recordReader{buf: b}
+	v := r.value(0)
+	if r.err != nil || len(r.buf) > 0 {
+		return nil, errRecord
+	}
+	return v, nil
+}
+
 // ReadEvent reads the first record of b and returns what follows it. last is as for
 // AppendEvent. Whatever bytes b has, it is an error at worst.
 func ReadEvent(b []byte, last int64) (e Event, rest []byte, err error) {

@@ -113,6 +113,8 @@ func (m *Machine) evaluated(e *Event) {
 		m.bound(i, e.Instance, e.Value, err)
 	case EvalRetryIf:
 		m.judged(i, e.Instance, e.Value, err)
+	case EvalCache:
+		m.looked(i, e.Instance, e.Value, err)
 	case EvalOutputs:
 		m.finish(e.Value, err)
 	}

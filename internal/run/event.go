@@ -93,6 +93,7 @@ const (
 	EvalInputs                      // its inputs and env: a map with the keys inputs and env
 	EvalRetryIf                     // its retry.if: a bool
 	EvalOutputs                     // the run's outputs: a map
+	EvalCache                       // its cache.key: see Machine.looked
 )
 
 // CommandKind says what the machine wants.

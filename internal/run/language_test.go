@@ -25,9 +25,11 @@ type sentence struct {
 	params map[string]any
 	only   []string
 	info   dag.RunInfo
+	cached map[string]string // results of earlier runs, as JSON: by task, a blank, and the key as JSON
 	// want has a fact a line: `name = value`, `name ~ part`, `name = -` for a fact
 	// that is not there. Of a task or an instance: its status and reason (load),
 	// .attempts, .result, .error, .exit_code, .started, .ended, .delays, .states, and
+	// .from, the run that it is cached from, .key, that of its cache, and
 	// .kept, what of its inputs and env stands in the log. Of an attempt (load,
 	// load#2): .at, .inputs, .env, .stdin, .value. order is that of the starts; run,
 	// run.at, run.message and outputs are the run's.
@@ -50,7 +52,7 @@ finally:
 )
 
 func allSentences() []sentence {
-	return slices.Concat(taskSentences, fanSentences, retrySentences, conditionSentences, expressionSentences, endSentences, finallySentences)
+	return slices.Concat(taskSentences, fanSentences, retrySentences, cacheSentences, conditionSentences, expressionSentences, endSentences, finallySentences)
 }
 
 // TestLanguage holds the sentences of the language about what a run does.

@@ -56,6 +56,7 @@ const (
 	open                  // a fan-out: its instances are on their way
 	parked                // an instance: max_parallel keeps it back
 	binding               // for the answer to EvalInputs
+	looking               // for the answer to EvalCache
 	ready                 // StartAttempt was given
 	running               // AttemptStarted came
 	stopping              // StopAttempt was given to a running attempt
@@ -80,7 +81,10 @@ type slot struct {
 
 // held has what was evaluated once for all attempts and can't be evaluated
 // again, since it came from files.
-type held struct{ inputs, env map[string]any }
+type held struct {
+	inputs, env map[string]any
+	key         any // of the cache: what its success is to be kept by
+}
 
 // node is a task's state beside its outcome.
 type node struct {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"flow/dag"
@@ -69,7 +70,8 @@ type Evaluation struct {
 }
 
 // Do evaluates with a host and returns the event to be applied, but for its
-// Time. It may be called on any goroutine, and may block as the host does.
+// Time. Of EvalCache that is the key alone: whether there is a result for it, the driver
+// adds. It may be called on any goroutine, and may block as the host does.
 func (e *Evaluation) Do(h dag.Host) Event {
 	e.scope.Host = h
 	v, err := e.eval()
@@ -90,6 +92,12 @@ func (e *Evaluation) eval() (any, error) {
 		return e.task.Retry.If.Eval(e.scope)
 	case EvalInputs:
 		return e.evalInputs()
+	case EvalCache:
+		key, err := e.task.Cache.Key.Eval(e.scope)
+		if err != nil {
+			err = fmt.Errorf("cache.key: %w", err)
+		}
+		return map[string]any{"key": key}, err
 	default:
 		v, err, _ := e.evalOutputs()
 		return v, err

@@ -109,6 +109,8 @@ func (m *Machine) reissue(i, instance int32, s *slot) {
 		m.ask(EvalFan, i, instance)
 	case binding:
 		m.ask(EvalInputs, i, instance)
+	case looking:
+		m.ask(EvalCache, i, instance)
 	case judging:
 		m.ask(EvalRetryIf, i, instance)
 	case ready:
@@ -194,7 +196,8 @@ func (w *writer) node(n *node, o *dag.Outcome) {
 
 // slot writes a slot and its outcome, without the result.
 func (w *writer) slot(s *slot, o *dag.Outcome) {
-	w.bytes(byte(s.phase), byte(s.stop), flag(s.late), byte(o.Status), byte(o.Reason), flag(o.Cached))
+	w.bytes(byte(s.phase), byte(s.stop), flag(s.late), byte(o.Status), byte(o.Reason))
+	w.text(o.CachedFrom)
 	w.uint(uint64(s.attempt))
 	w.uint(uint64(s.lost))
 	w.int(s.due)
@@ -216,4 +219,5 @@ func (w *writer) slot(s *slot, o *dag.Outcome) {
 	w.bytes(1)
 	w.value(s.held.inputs)
 	w.value(s.held.env)
+	w.value(s.held.key)
 }

@@ -136,7 +136,7 @@ func (m *Machine) fanTorn(n *node, t *dag.Task) string {
 
 // Sets of phases, a bit each.
 const (
-	ofAttempts = 1<<binding | 1<<ready | 1<<running | 1<<stopping | 1<<judging | 1<<delayed | 1<<done
+	ofAttempts = 1<<binding | 1<<looking | 1<<ready | 1<<running | 1<<stopping | 1<<judging | 1<<delayed | 1<<done
 	ofTask     = 1<<waiting | 1<<deciding | ofAttempts
 	ofFan      = 1<<waiting | 1<<deciding | 1<<fanning | 1<<done // that is not expanded yet
 	ofInstance = 1<<parked | ofAttempts
@@ -156,6 +156,8 @@ func slotTorn(s *slot, o *dag.Outcome, t *dag.Task, can int) string {
 		return "it is at work without an attempt"
 	case s.phase == deciding && t.If == nil:
 		return "it has no condition to decide on"
+	case s.phase == looking && t.Cache == nil:
+		return "it has no cache to look into"
 	case s.phase == judging && (t.Retry.If == nil || o.Err == nil):
 		return "it has no failure to judge"
 	case o.Status == dag.Failed && o.Err == nil:

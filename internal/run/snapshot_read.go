@@ -83,6 +83,19 @@ func (r *reader) enum(last byte) byte {
 	return b
 }
 
+func (r *reader) text() string {
+	n := r.count(math.MaxInt32)
+	if n > len(r.buf) {
+		r.torn("it ends too early")
+	}
+	if r.err != nil {
+		return ""
+	}
+	s := string(r.buf[:n])
+	r.buf = r.buf[n:]
+	return s
+}
+
 func (r *reader) flag() bool         { return r.enum(1) == 1 }
 func (r *reader) reason() dag.Reason { return dag.Reason(r.enum(byte(dag.ReasonTaskFailed))) }
 
@@ -172,13 +185,13 @@ func (r *reader) node(m *Machine, i int32) {
 
 func (r *reader) slot(s *slot, o *dag.Outcome) {
 	s.phase, s.stop, s.late = phase(r.enum(byte(done))), r.reason(), r.flag()
-	o.Status, o.Reason, o.Cached = dag.Status(r.enum(byte(dag.Cancelled))), r.reason(), r.flag()
+	o.Status, o.Reason, o.CachedFrom = dag.Status(r.enum(byte(dag.Cancelled))), r.reason(), r.text()
 	s.attempt, s.lost = int32(r.count(math.MaxInt32-1)), int32(r.count(math.MaxInt32-1))
 	s.due, s.deadline = r.int(), r.int()
 	o.Attempts, o.ExitCode = int32(r.count(math.MaxInt32-1)), r.exitCode()
 	o.Started, o.Ended = r.int(), r.int()
 	o.Err = r.failure()
 	if r.flag() {
-		s.held = &held{inputs: r.entries(), env: r.entries()}
+		s.held = &held{inputs: r.entries(), env: r.entries(), key: r.value()}
 	}
 }

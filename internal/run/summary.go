@@ -33,6 +33,7 @@ type TaskSummary struct {
 	Reason    string         `json:"reason,omitzero"`
 	Attempts  int            `json:"attempts"`
 	Cached    bool           `json:"cached"`
+	From      string         `json:"cached_from,omitzero"` // the run that the result is from
 	ExitCode  *int           `json:"exit_code,omitzero"`
 	Started   Time           `json:"started_at,omitzero"`
 	Ended     Time           `json:"ended_at,omitzero"`
@@ -55,6 +56,7 @@ type InstanceCount struct {
 	Total     int `json:"total"`
 	Succeeded int `json:"succeeded"`
 	Failed    int `json:"failed"`
+	Cached    int `json:"cached,omitzero"` // of those that succeeded
 }
 
 // Time is written as the language shows times: RFC 3339, to the millisecond,
@@ -176,7 +178,7 @@ func (m *Machine) taskSummary(i int32) TaskSummary {
 	o := &m.outs[i]
 	t := TaskSummary{
 		ID: m.task(i).ID, Status: o.Status.String(), Reason: o.Reason.String(), Attempts: int(o.Attempts),
-		Cached: o.Cached, ExitCode: exitCode(int(o.ExitCode)), Started: m.time(o.Started), Ended: m.time(o.Ended),
+		Cached: o.CachedFrom != "", From: o.CachedFrom, ExitCode: exitCode(int(o.ExitCode)), Started: m.time(o.Started), Ended: m.time(o.Ended),
 	}
 	if o.Status == dag.Succeeded || o.Result != nil {
 		t.Result = &Plain{o.Result}
@@ -193,6 +195,9 @@ func (m *Machine) taskSummary(i int32) TaskSummary {
 			switch f.outs[k].Status {
 			case dag.Succeeded:
 				t.Instances.Succeeded++
+				if f.outs[k].CachedFrom != "" {
+					t.Instances.Cached++
+				}
 			case dag.Failed:
 				t.Instances.Failed++
 			}

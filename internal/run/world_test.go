@@ -37,6 +37,7 @@ type world struct {
 	script  map[string][]act
 	start   time.Time
 	now     time.Time
+	cached  map[string]string
 	seq     int
 	agenda  []happening
 	working map[string]*run.Ticket // by what: name[instance]
@@ -76,7 +77,7 @@ func newWorld(t testing.TB, m mode, plan *dag.Plan, c *sentence) *world {
 	t.Helper()
 	w := &world{
 		t: t, mode: m, m: run.New(plan), d: run.NewDispatcher(0, 0), start: epoch, now: epoch,
-		host: &library{files: c.files, values: map[string]any{}, reads: map[string]int{}}, script: parseScript(t, c.does),
+		host: &library{files: c.files, values: map[string]any{}, reads: map[string]int{}}, script: parseScript(t, c.does), cached: c.cached,
 		working: map[string]*run.Ticket{}, facts: map[string]string{}, retries: map[string][]string{},
 	}
 	for i := range plan.Workflow.Executors {
@@ -231,10 +232,26 @@ func (w *world) obey(c run.Command) {
 		if e.What == run.EvalInputs && e.Failure == nil {
 			w.facts[w.name(c.Task, c.Instance)+".kept"] = encode(w.t, e.Value)
 		}
+		if e.What == run.EvalCache && e.Failure == nil {
+			w.lookUp(&e)
+		}
 		w.schedule(happening{at: w.now, event: e})
 	case run.RetryScheduled:
 		name := w.name(c.Task, c.Instance)
 		w.retries[name] = append(w.retries[name], c.At.Sub(w.now).String())
+	}
+}
+
+// lookUp adds to a key the result that there is for it.
+func (w *world) lookUp(e *run.Event) {
+	answer := e.Value.(map[string]any)
+	key := encode(w.t, w.host.resolve(answer["key"]))
+	w.facts[w.name(e.Task, e.Instance)+".key"] = key
+	if text, ok := w.cached[w.task(e.Task).ID+" "+key]; ok {
+		answer["run"], answer["result"], answer["exit_code"] = "EARLIER", decode(w.t, text), 7
+		if w.mode == byRef {
+			answer["result"] = w.host.keep(answer["result"])
+		}
 	}
 }
 
@@ -343,6 +360,9 @@ func (w *world) surround(mark string, t *dag.Task, s *dag.Scope) (value any, f *
 		note("inputs", inputs, nil)
 		s.Env, s.Inputs = env, inputs
 	}
+	if key := w.m.CacheKey(int32(t.Index), int32(s.Index)); key != nil {
+		note("cachekey", key, nil)
+	}
 	if f == nil && t.Stdin != nil {
 		v, err := t.Stdin.Eval(s)
 		note("stdin", dag.Text(v), err)
@@ -399,6 +419,9 @@ func (w *world) collect() {
 func (w *world) outcome(name string, o *dag.Outcome) {
 	w.facts[name] = strings.TrimSpace(o.Status.String() + " " + o.Reason.String())
 	w.facts[name+".attempts"] = strconv.Itoa(int(o.Attempts))
+	if o.CachedFrom != "" {
+		w.facts[name+".from"] = o.CachedFrom
+	}
 	w.facts[name+".exit_code"] = strconv.Itoa(int(o.ExitCode))
 	w.facts[name+".result"] = encode(w.t, w.host.resolve(o.Result))
 	if o.Err != nil {

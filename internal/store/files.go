@@ -22,6 +22,7 @@ type files interface {
 	put(name string, data []byte, sync bool) error
 	read(name string) ([]byte, error)
 	stat(name string) (size int64, changed time.Time, err error)
+	touch(name string) error // it changed now
 	// list returns the names in a folder, sorted; none where there is no folder.
 	list(dir string) ([]string, error)
 	remove(name string) error // a file, or a folder with all in it
@@ -79,6 +80,11 @@ func (d *disk) stat(name string) (int64, time.Time, error) {
 		return 0, time.Time{}, err
 	}
 	return info.Size(), info.ModTime(), nil
+}
+
+func (d *disk) touch(name string) error {
+	now := time.Now()
+	return d.root.Chtimes(name, now, now)
 }
 
 func (d *disk) list(dir string) ([]string, error) {
@@ -151,6 +157,11 @@ func (m *memory) read(name string) ([]byte, error) {
 func (m *memory) stat(name string) (int64, time.Time, error) {
 	b, err := m.read(name)
 	return int64(len(b)), time.Time{}, err // when is not kept
+}
+
+func (m *memory) touch(name string) error {
+	_, _, err := m.stat(name) // when is not kept
+	return err
 }
 
 func (m *memory) list(dir string) ([]string, error) {

@@ -195,7 +195,7 @@ func (j *Journal) Drop() error {
 
 // drop removes what the database has of a run.
 func drop(tx *sql.Tx, num int64) error {
-	for _, statement := range []string{`DELETE FROM events WHERE run = ?`, `DELETE FROM runs WHERE num = ?`} {
+	for _, statement := range []string{`DELETE FROM events WHERE run = ?`, `DELETE FROM cache WHERE used = ?`, `DELETE FROM runs WHERE num = ?`} {
 		if _, err := tx.Exec(statement, num); err != nil {
 			return err
 		}

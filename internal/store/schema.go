@@ -46,6 +46,23 @@ CREATE TABLE events (
 	PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 `,
+	`
+CREATE TABLE cache (
+	file       TEXT NOT NULL,    -- absolute: of the workflow
+	workflow   TEXT NOT NULL,
+	task       TEXT NOT NULL,
+	definition TEXT NOT NULL,    -- hash
+	key        TEXT NOT NULL,    -- hash
+	run        TEXT NOT NULL,    -- id of the run that made it
+	used       INTEGER NOT NULL, -- num of the last run that made or used it
+	made       INTEGER NOT NULL, -- Unix milliseconds
+	code       INTEGER NOT NULL, -- exit code, -1: none
+	value      BLOB NOT NULL,
+	parts      BLOB NOT NULL,    -- JSON: of the key, for people
+	PRIMARY KEY (file, workflow, task, definition, key)
+) WITHOUT ROWID;
+CREATE INDEX cache_by_used ON cache (used);
+`,
 }
 
 // NewerError says that a home was written by a later flow.

@@ -28,8 +28,8 @@ func (s *Store) PutValue(text []byte) (*dag.Ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size, _, err := s.files.stat(name); err == nil && size == ref.Size {
-		return ref, nil
+	if size, _, err := s.files.stat(name); err == nil && size == ref.Size && s.files.touch(name) == nil {
+		return ref, nil // and nobody takes it for old
 	}
 	if err := s.files.put(name, text, s.durability == Full); err != nil {
 		return nil, fmt.Errorf("store: value: %w", err)

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"flow/dag"
+	"flow/internal/run"
+	"flow/internal/store"
+)
+
+// A task with `cache` is looked up before it is given to an executor. What is found is part
+// of the event that answers the machine, so a replay needs no cache. Without a history
+// there is nothing to find, and nothing is kept.
+
+// cacheable is a result that is to be kept, or that was found.
+type cacheable struct {
+	key   store.CacheKey
+	entry *store.Cached // nil: it was found
+}
+
+// digest is a cache's key as it is recorded: a hash, and its parts as texts for people.
+type digest struct {
+	hash  string
+	parts []string
+}
+
+// newDigest makes the digest of an evaluated key; shown has the same key, masked.
+func newDigest(key, shown any) (digest, error) {
+	hash, _, err := hashed(key)
+	if err != nil {
+		return digest{}, err
+	}
+	d := digest{hash: hash}
+	parts, several := shown.([]any)
+	if !several {
+		parts = []any{shown}
+	}
+	for _, p := range parts {
+		hash, text, err := hashed(p)
+		if err != nil {
+			return digest{}, err
+		}
+		if len(text) > mostShown {
+			text = fmt.Appendf(nil, "%d bytes, sha256:%s", len(text), hash)
+		}
+		d.parts = append(d.parts, string(text))
+	}
+	return d, nil
+}
+
+// mostShown is how long a part of a key is to be kept as it is.
+const mostShown = 120
+
+func hashed(v any) (hash string, text []byte, err error) {
+	if text, err = dag.EncodeJSON(v); err != nil {
+		return "", nil, err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), text, nil
+}
+
+// plain is the digest as a value of an event.
+func (d digest) plain() any {
+	parts := make([]any, len(d.parts))
+	for i, p := range d.parts {
+		parts[i] = p
+	}
+	return map[string]any{"hash": d.hash, "parts": parts}
+}
+
+// readDigest reads what plain has made.
+func readDigest(v any) (d digest, ok bool) {
+	m, _ := v.(map[string]any)
+	if d.hash, ok = m["hash"].(string); !ok {
+		return d, false
+	}
+	parts, _ := m["parts"].([]any)
+	for _, p := range parts {
+		text, _ := p.(string)
+		d.parts = append(d.parts, text)
+	}
+	return d, true
+}
+
+// lookUp completes the answer to EvalCache: by the result that there is for the key.
+func (r *Run) lookUp(e *run.Event) {
+	answer := e.Value.(map[string]any)
+	d, err := newDigest(answer["key"], r.mask.Value(answer["key"]))
+	if err != nil {
+		e.Failure = &dag.Failure{Reason: dag.ReasonInvalid, Message: "cache.key: " + err.Error(), ExitCode: -1}
+		return
+	}
+	answer["key"] = d.plain()
+	if r.journal == nil {
+		return
+	}
+	t := r.plan.Nodes[e.Task].Task
+	c, err := r.engine.home.Cached(r.cacheKey(t, d))
+	switch {
+	case err != nil:
+		r.in.put(message{fatal: err})
+	case c != nil && fresh(t.Cache, c, time.Now()):
+		answer["run"], answer["result"], answer["exit_code"] = c.Run, c.Value, c.ExitCode
+	}
+}
+
+func fresh(c *dag.Cache, entry *store.Cached, now time.Time) bool {
+	return c.TTL == 0 || now.Sub(entry.Made) < c.TTL
+}
+
+func (r *Run) cacheKey(t *dag.Task, d digest) store.CacheKey {
+	of := r.cacheOf
+	of.Task = t.ID
+	return store.CacheKey{CacheOf: of, Definition: r.plan.Workflow.Definition(t), Key: d.hash}
+}
+
+// cacheOf names a workflow in the cache.
+func cacheOf(w *dag.Workflow) (store.CacheOf, error) {
+	file, err := filepath.Abs(w.File)
+	return store.CacheOf{File: file, Workflow: w.Name}, err
+}
+
+// noteResult notes what an event, which is about to be applied, has for the cache. An
+// attempt that was stopped meanwhile has nothing.
+func (r *Run) noteResult(e *run.Event) {
+	if r.journal == nil || e.Failure != nil {
+		return
+	}
+	switch {
+	case e.Kind == run.AttemptEnded && r.plan.Nodes[e.Task].Task.Cache != nil:
+		d, ok := readDigest(r.m.CacheKey(e.Task, e.Instance))
+		if !ok || !r.m.Counts(e) {
+			return
+		}
+		t := r.plan.Nodes[e.Task].Task
+		r.results = append(r.results, cacheable{r.cacheKey(t, d), &store.Cached{
+			Made: r.clock(), Value: e.Value, ExitCode: int(e.ExitCode), Parts: d.parts,
+		}})
+	case e.Kind == run.Evaluated && e.What == run.EvalCache:
+		answer, _ := e.Value.(map[string]any)
+		d, ok := readDigest(answer["key"])
+		if _, hit := answer["run"]; hit && ok {
+			r.results = append(r.results, cacheable{key: r.cacheKey(r.plan.Nodes[e.Task].Task, d)})
+		}
+	}
+}
+
+// keepResults puts into the cache what has been recorded.
+func (r *Run) keepResults() error {
+	var errs []error
+	for i := range r.results {
+		c := &r.results[i]
+		if c.entry != nil {
+			errs = append(errs, r.journal.PutCache(c.key, c.entry))
+		} else {
+			errs = append(errs, r.journal.UseCache(c.key))
+		}
+	}
+	clear(r.results) // of values
+	r.results = r.results[:0]
+	return errors.Join(errs...)
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"flow/dag"
+	"flow/internal/run"
+)
+
+// CacheOf names the task whose results a cache has.
+type CacheOf struct {
+	File     string // absolute: of the workflow
+	Workflow string
+	Task     string
+}
+
+// CacheKey is what a result is kept by. Definition and Key are hashes.
+type CacheKey struct {
+	CacheOf
+	Definition, Key string
+}
+
+// Cached is a result that may be used again. It lives as long as the last run that made
+// or used it is kept.
+type Cached struct {
+	Run             string // the id of the run that made it
+	Made            time.Time
+	Value           any // plain, or a *dag.Ref
+	ExitCode        int
+	Parts           []string // of the key, as texts for people
+	Definition, Key string
+}
+
+// PutCache keeps a result of the journal's run, in place of what was there for its key.
+func (j *Journal) PutCache(k CacheKey, c *Cached) error {
+	value, err := run.EncodeValue(c.Value)
+	if err != nil {
+		return fmt.Errorf("store: cache: %w", err)
+	}
+	parts, err := json.Marshal(c.Parts)
+	if err != nil {
+		return fmt.Errorf("store: cache: %w", err)
+	}
+	_, err = j.store.write.Exec(`INSERT OR REPLACE INTO cache (file, workflow, task, definition, key, run, used, made, code, value, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.File, k.Workflow, k.Task, k.Definition, k.Key, j.run.ID, j.run.num, c.Made.UnixMilli(), c.ExitCode, value, parts)
+	return j.store.explain(err)
+}
+
+// UseCache says that the journal's run has used a result: it stays as long as this run.
+func (j *Journal) UseCache(k CacheKey) error {
+	_, err := j.store.write.Exec(`UPDATE cache SET used = max(used, ?) WHERE file = ? AND workflow = ? AND task = ? AND definition = ? AND key = ?`,
+		j.run.num, k.File, k.Workflow, k.Task, k.Definition, k.Key)
+	return j.store.explain(err)
+}
+
+const selectCached = `SELECT run, made, code, value, parts, definition, key FROM cache WHERE file = ? AND workflow = ? AND task = ?`
+
+// Cached returns the result for a key; nil where there is none, or its value is gone.
+func (s *Store) Cached(k CacheKey) (*Cached, error) {
+	c, err := s.cached(s.read.QueryRow(selectCached+` AND definition = ? AND key = ?`, k.File, k.Workflow, k.Task, k.Definition, k.Key))
+	if c == nil || err != nil {
+		return nil, err
+	}
+	if ref, ok := c.Value.(*dag.Ref); ok {
+		name, err := valueName(ref.Hash)
+		if err != nil || s.files.touch(name) != nil { // what is young is nobody's prey
+			return nil, nil
+		}
+	}
+	return c, nil
+}
+
+// LastCached returns the newest result of a task, whatever its key; nil: there is none.
+func (s *Store) LastCached(of CacheOf) (*Cached, error) {
+	return s.cached(s.read.QueryRow(selectCached+` ORDER BY made DESC LIMIT 1`, of.File, of.Workflow, of.Task))
+}
+
+func (s *Store) cached(row *sql.Row) (*Cached, error) {
+	var c Cached
+	var made int64
+	var value, parts []byte
+	err := row.Scan(&c.Run, &made, &c.ExitCode, &value, &parts, &c.Definition, &c.Key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	c.Made = time.UnixMilli(made)
+	if c.Value, err = run.DecodeValue(value); err == nil {
+		err = json.Unmarshal(parts, &c.Parts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: cache: %w", err)
+	}
+	return &c, nil
+}
