@@ -140,6 +140,7 @@ func (d *decoder) readTask(t *draft) {
 	kind := t.Action.Kind()
 	d.checkKinds(t, kind)
 	d.checkFan(t)
+	d.checkCache(t)
 	switch {
 	case t.timed:
 	case t.Finally:
@@ -217,6 +218,23 @@ func (d *decoder) checkFan(t *draft) {
 		if k := findKey(t.n.Content, "max_parallel"); k >= 0 {
 			d.warnf(t.n.Content[k], "max_parallel has no effect without for_each or matrix: the task has one instance")
 		}
+	}
+}
+
+// checkCache warns of keys that are most likely a mistake.
+func (d *decoder) checkCache(t *draft) {
+	if t.Cache == nil || t.Cache.Key == nil {
+		return
+	}
+	k := findKey(t.n.Content, "cache")
+	if k < 0 {
+		return
+	}
+	switch u := t.Cache.Key.Uses(); {
+	case u.Moment:
+		d.warnf(t.n.Content[k], "cache: the key is another in each run, so no result is ever found")
+	case t.Fan != nil && !u.Fan:
+		d.warnf(t.n.Content[k], "cache: the key is the same for all instances, so one result is found for all; let it name item (or inputs that do)")
 	}
 }
 

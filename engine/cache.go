@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"flow/dag"
@@ -164,4 +165,101 @@ func (r *Run) keepResults() error {
 	clear(r.results) // of values
 	r.results = r.results[:0]
 	return errors.Join(errs...)
+}
+
+// CacheView tells of results that a run of a plan would take from earlier ones, without
+// any effect. It is a dag.Host without secrets: expressions over what is found, and over
+// files, can be evaluated with it.
+type CacheView struct {
+	host
+	home *Home
+	plan *dag.Plan
+	of   store.CacheOf
+	now  time.Time
+}
+
+// NewCacheView returns the view of a plan's results in a home at a moment.
+func NewCacheView(h *Home, plan *dag.Plan, now time.Time) (*CacheView, error) {
+	of, err := cacheOf(plan.Workflow)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return &CacheView{host: host{dir: plan.Workflow.Dir, store: h}, home: h, plan: plan, of: of, now: now}, nil
+}
+
+// Find returns the result that there is for a task and its evaluated key, the run that it
+// is from, and says when that was. Where there is none (run is "") it says why: what has
+// changed since the newest one.
+func (v *CacheView) Find(t *dag.Task, key any) (result any, run, why string, err error) {
+	d, err := newDigest(key, key)
+	if err != nil {
+		return nil, "", "", err
+	}
+	of := v.of
+	of.Task = t.ID
+	k := store.CacheKey{CacheOf: of, Definition: v.plan.Workflow.Definition(t), Key: d.hash}
+	c, err := v.home.Cached(k)
+	switch {
+	case err != nil:
+		return nil, "", "", err
+	case c != nil && fresh(t.Cache, c, v.now):
+		return c.Value, c.Run, "made " + ago(v.now, c.Made) + " ago", nil
+	case c != nil:
+		return nil, "", fmt.Sprintf("its result was made %s ago, and is good for %s", ago(v.now, c.Made), t.Cache.TTL), nil
+	}
+	last, err := v.home.LastCached(of)
+	if err != nil || last == nil {
+		return nil, "", "no result is kept yet", err
+	}
+	if last.Definition != k.Definition {
+		return nil, "", "the definition of the task has changed since the last one", nil
+	}
+	return nil, "", changed(t, d.parts, last.Parts), nil
+}
+
+// changed says which parts of a key have.
+func changed(t *dag.Task, now, before []string) string {
+	if len(now) != len(before) {
+		return fmt.Sprintf("its key has %d parts, the last one had %d", len(now), len(before))
+	}
+	var parts []string
+	for i := range now {
+		if now[i] == before[i] {
+			continue
+		}
+		what := "key"
+		if len(now) > 1 {
+			what = fmt.Sprintf("key[%d]", i)
+		}
+		if is, was := glimpse(now[i]), glimpse(before[i]); is != was {
+			parts = append(parts, fmt.Sprintf("%s is %s, was %s", what, is, was))
+		} else {
+			parts = append(parts, what+" has changed")
+		}
+	}
+	if len(parts) == 0 { // what is kept of them is the same
+		return "its key has changed"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// glimpse is the beginning of a text: enough to tell two hashes apart.
+func glimpse(s string) string {
+	runes := []rune(s)
+	if len(runes) <= 32 {
+		return s
+	}
+	return string(runes[:16]) + "…"
+}
+
+// ago is a span for people.
+func ago(now, then time.Time) string {
+	d := now.Sub(then)
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }

@@ -28,6 +28,7 @@ type Event struct {
 	At        run.Time      `json:"at,omitzero"`         // of retry_scheduled: when
 	Duration  time.Duration `json:"-"`                   // of attempt_ended and task_ended
 	Seconds   float64       `json:"duration_s,omitzero"` // the same
+	From      string        `json:"cached_from,omitzero"` // of task_ended: the run that its result is from
 	Instances int           `json:"instances,omitzero"`  // of task_ended of a fan-out: how many there were
 	Total     int           `json:"tasks,omitzero"`      // of run_started: how many
 	Tail      string        `json:"-"`                   // of attempt_ended, where it failed: the last lines that it printed
@@ -74,7 +75,7 @@ func (e *Event) outcome(o *dag.Outcome) {
 	if o.Err != nil && o.Status == dag.Failed {
 		e.Message = o.Err.Message
 	}
-	e.Attempt = int(o.Attempts)
+	e.Attempt, e.From = int(o.Attempts), o.CachedFrom
 	if o.ExitCode >= 0 {
 		c := int(o.ExitCode)
 		e.ExitCode = &c

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"flow/dag"
@@ -46,10 +49,11 @@ func (r *Run) took(task, instance int, o *dag.Outcome) bool {
 const remembered = 9
 
 // Expected are how long a plan's tasks are expected to take: the medians of the newest
-// runs of the workflow that succeeded; runs says of how many. A task that none of them has
-// counts as the median of all others. Nil: there is no such run.
-func Expected(h *Home, plan *dag.Plan) (durations []time.Duration, runs int, err error) {
-	all, err := h.Spans(plan.Workflow.Name, remembered)
+// runs of the workflow that succeeded, of those with params of the same shape if there are
+// any; runs says of how many. A task that none of them has counts as the median of all
+// others. Nil: there is no such run.
+func Expected(h *Home, plan *dag.Plan, params map[string]any) (durations []time.Duration, runs int, err error) {
+	all, err := h.Spans(plan.Workflow.Name, shape(plan.Workflow, params), remembered)
 	if err != nil || len(all) == 0 {
 		return nil, 0, err
 	}
@@ -79,4 +83,36 @@ func Expected(h *Home, plan *dag.Plan) (durations []time.Duration, runs int, err
 		durations[i] = known[len(known)/2]
 	}
 	return durations, len(all), nil
+}
+
+// shape is what of a run's params tells how long it will take, roughly: switches and
+// choices as they are, numbers and the lengths of lists and maps by their power of two;
+// dates and free text tell nothing.
+func shape(w *dag.Workflow, params map[string]any) string {
+	var b strings.Builder
+	for i := range w.Params {
+		p := &w.Params[i]
+		switch v := params[p.Name].(type) {
+		case bool:
+			fmt.Fprintf(&b, "%s=%t ", p.Name, v)
+		case int:
+			fmt.Fprintf(&b, "%s=%s ", p.Name, magnitude(float64(v)))
+		case float64:
+			fmt.Fprintf(&b, "%s=%s ", p.Name, magnitude(v))
+		case string:
+			if len(p.Enum) > 0 {
+				fmt.Fprintf(&b, "%s=%q ", p.Name, v)
+			}
+		case []any:
+			fmt.Fprintf(&b, "%s=%s ", p.Name, magnitude(float64(len(v))))
+		case map[string]any:
+			fmt.Fprintf(&b, "%s=%s ", p.Name, magnitude(float64(len(v))))
+		}
+	}
+	return b.String()
+}
+
+func magnitude(v float64) string {
+	_, exp := math.Frexp(v)
+	return fmt.Sprintf("%t,2^%d", v < 0, exp)
 }

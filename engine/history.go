@@ -49,7 +49,7 @@ func (r *Run) record(first run.Event) error {
 	}
 	r.journal, err = home.Begin(store.Run{
 		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of,
-		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(),
+		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(), Shape: shape(w, first.Start.Params),
 	}, []byte(w.Source()), first)
 	return err
 }

@@ -164,7 +164,7 @@ tasks:
 			t.Errorf("run %d: %v, %v", k, order, err)
 		}
 	}
-	durations, runs, err := engine.Expected(home, p)
+	durations, runs, err := engine.Expected(home, p, nil)
 	if err != nil || runs != 2 || len(durations) != 2 || durations[1] < durations[0] {
 		t.Errorf("%v, %d, %v", durations, runs, err)
 	}

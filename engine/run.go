@@ -111,7 +111,7 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		return nil, err
 	}
 	if e.home != nil { // the longest remaining way goes first
-		if start.Durations, _, err = Expected(e.home, plan); err != nil {
+		if start.Durations, _, err = Expected(e.home, plan, start.Params); err != nil {
 			return nil, err
 		}
 	}

@@ -202,15 +202,15 @@ func TestBadSecrets(t *testing.T) {
 	}
 	environ := append(os.Environ(), "EMPTY=", "GOOD=good-secret")
 	for source, want := range map[string]string{
-		`{ env: NOT_THERE }`:                            "w.yaml:1:12: secret S: the environment variable NOT_THERE is not set",
-		`{ env: EMPTY }`:                                "secret S: it is empty",
-		`{ file: short }`:                               "fewer than 4 bytes",
-		`{ file: empty }`:                               "it is empty",
-		`{ file: binary }`:                              "not text in UTF-8",
-		`{ file: large }`:                               "more than 65536 bytes",
-		`{ file: nowhere }`:                             "nowhere: no such file",
-		`{ file: . }`:                                   "is a folder",
-		`{ command: [no-such-program] }`:                "there is no such program in PATH",
+		`{ env: NOT_THERE }`:             "w.yaml:1:12: secret S: the environment variable NOT_THERE is not set",
+		`{ env: EMPTY }`:                 "secret S: it is empty",
+		`{ file: short }`:                "fewer than 4 bytes",
+		`{ file: empty }`:                "it is empty",
+		`{ file: binary }`:               "not text in UTF-8",
+		`{ file: large }`:                "more than 65536 bytes",
+		`{ file: nowhere }`:              "nowhere: no such file",
+		`{ file: . }`:                    "is a folder",
+		`{ command: [no-such-program] }`: "there is no such program in PATH",
 		`{ command: [sh, -c, "echo why >&2; exit 4"] }`: "sh: exit status 4: why",
 		`{ command: [sh, -c, "echo ab"] }`:              "fewer than 4 bytes",
 	} {

@@ -74,10 +74,27 @@ func withHome(flag string, do func(*engine.Home) error) error {
 		return usage("flow run FILE keeps one", "there is no run in %s yet", dir)
 	}
 	h, err := engine.OpenHome(dir, "")
+	if store.IsReadOnly(err) {
+		h, err = store.OpenToRead(dir)
+	}
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(h), h.Close())
+}
+
+// openIfThere opens the home, to look at, for a command without any effect; nil: there is
+// none.
+func openIfThere(flag string) (*engine.Home, error) {
+	dir, err := home.Dir(flag, os.Getenv)
+	if err != nil || !store.Exists(dir) {
+		return nil, nil // which is no error
+	}
+	h, err := store.OpenToRead(dir)
+	if errors.As(err, new(*store.OlderError)) {
+		return nil, nil // what it knows is of use only once it is up to date
+	}
+	return h, err
 }
 
 // find looks a run up that a person has named.

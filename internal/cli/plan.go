@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,9 +22,9 @@ func newPlan(std streams) *cobra.Command {
 		Use:   "plan FILE",
 		Short: "Shows what a run would do, without any effect",
 		Long: `Shows what a run would do, without any effect: the order in which tasks begin,
-where they run, their inputs as far as they are known, what is skipped or can't
-run and why, and the longest way through. No process is started and no file is
-written.`,
+where they run, their inputs as far as they are known, what is skipped, cached or
+can't run and why, and the longest way through. Durations are those of the last runs
+that succeeded, with params of the same kind. No process is started.`,
 		Example: `  flow plan weather.yaml
   flow plan daily.yaml -p day=2024-05-01 --json`,
 		Args:              files(1, 1),
@@ -33,6 +34,7 @@ written.`,
 		},
 	}
 	f.add(c)
+	c.Flags().StringVar(&f.keep.home, "home", "", homeFlag)
 	return c
 }
 
@@ -45,14 +47,52 @@ func planFile(std streams, file string, f *runFlags) error {
 	if err := dag.WriteDiagnostics(std.err, engine.Check(plan.Workflow)); err != nil {
 		return err
 	}
-	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), f.jobs, action.Look(plan.Workflow))
-	if err != nil {
+	p := planned{start: start}
+	if err := p.foresee(plan, f); err != nil {
 		return err
 	}
 	if f.json {
-		return encoder(std.out).Encode(planJSON(forecast))
+		return encoder(std.out).Encode(p.json())
 	}
-	_, err = io.WriteString(std.out, planText(forecast, start, newStyle(std.out)))
+	_, err = io.WriteString(std.out, p.text(newStyle(std.out)))
+	return err
+}
+
+// planned is a plan with what is known of the workflow's earlier runs.
+type planned struct {
+	*sim.Forecast
+	start    *run.Start
+	runs     int             // of how many earlier runs the durations are; 0: none is known
+	expected []time.Duration // by task
+	estimate *sim.Estimate   // with these
+}
+
+func (p *planned) foresee(plan *dag.Plan, f *runFlags) error {
+	world := sim.World{Places: engine.Places(f.workers), Jobs: f.jobs, Look: action.Look(plan.Workflow)}
+	var h *engine.Home
+	var err error
+	if !f.keep.none {
+		h, err = openIfThere(f.keep.home)
+	}
+	if h != nil {
+		world.Cache, err = engine.NewCacheView(h, plan, time.Now())
+	}
+	if err == nil {
+		p.Forecast, err = sim.Foresee(plan, p.start, world)
+	}
+	if err == nil && h != nil {
+		p.expected, p.runs, err = engine.Expected(h, plan, p.start.Params)
+	}
+	if err := errors.Join(err, closeHome(h)); err != nil {
+		return err
+	}
+	if p.runs == 0 {
+		return nil
+	}
+	p.estimate, err = sim.Simulate(plan, p.Loads(func(i int) time.Duration { return p.expected[i] }), world.Places, f.jobs)
+	if err == nil {
+		p.Critical = p.estimate.Path
+	}
 	return err
 }
 
@@ -80,6 +120,8 @@ type plannedTask struct {
 	Executor  string                  `json:"executor,omitzero"`
 	Decision  sim.Decision            `json:"decision"`
 	Reason    string                  `json:"reason,omitzero"`
+	From      string                  `json:"cached_from,omitzero"` // the run whose result would be used
+	Expected  *float64                `json:"expected_s,omitzero"`  // how long, from the last runs; of a fan-out, one instance
 	Inputs    map[string]plannedInput `json:"inputs"`
 	Instances any                     `json:"instances,omitzero"` // of a fan-out: how many, or unknown
 	Missing   []string                `json:"missing,omitzero"`   // programs
@@ -95,24 +137,32 @@ func (p plannedInput) MarshalJSON() ([]byte, error) {
 	return dag.EncodeJSON(p.in.Value)
 }
 
-// planned is `plan --json`.
-type planned struct {
+// plannedRun is `plan --json`.
+type plannedRun struct {
 	Workflow string                 `json:"workflow"`
 	Order    []string               `json:"order"`
 	Tasks    map[string]plannedTask `json:"tasks"`
 	Critical []string               `json:"critical_path"`
+	Expected *float64               `json:"expected_s,omitzero"` // how long the run takes, from the last ones
+	Runs     int                    `json:"from_runs,omitzero"`  // how many those were
 }
 
-func planJSON(f *sim.Forecast) planned {
-	p := planned{
+func (f *planned) json() plannedRun {
+	p := plannedRun{
 		Workflow: f.Plan.Workflow.Name, Order: f.Names(f.Order), Critical: f.Names(f.Critical),
-		Tasks: make(map[string]plannedTask, len(f.Tasks)),
+		Tasks: make(map[string]plannedTask, len(f.Tasks)), Runs: f.runs,
+	}
+	if f.estimate != nil {
+		p.Expected = new(f.estimate.Makespan.Seconds())
 	}
 	for i := range f.Tasks {
 		n, tf := &f.Plan.Nodes[i], &f.Tasks[i]
 		t := plannedTask{
 			Needs: f.Names(n.Deps), Finally: n.Task.Finally, Executor: n.Task.Executor, Decision: tf.Decision, Reason: tf.Reason,
-			Inputs: make(map[string]plannedInput, len(tf.Inputs)), Missing: tf.Missing,
+			Inputs: make(map[string]plannedInput, len(tf.Inputs)), Missing: tf.Missing, From: tf.CachedFrom,
+		}
+		if f.expected != nil && tf.Decision != sim.Skips && tf.Decision != sim.Cached {
+			t.Expected = new(f.expected[i].Seconds())
 		}
 		for _, in := range tf.Inputs {
 			t.Inputs[in.Name] = plannedInput{in}
@@ -131,7 +181,8 @@ func planJSON(f *sim.Forecast) planned {
 
 // planText is the plan for people: first what runs, in order, then what does
 // not.
-func planText(f *sim.Forecast, start *run.Start, st style) string {
+func (f *planned) text(st style) string {
+	start := f.start
 	w := f.Plan.Workflow
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s, nothing is run\n", st.bold(w.Name), count(len(f.Tasks), "task"))
@@ -148,23 +199,27 @@ func planText(f *sim.Forecast, start *run.Start, st style) string {
 	}
 	listed := make([]bool, len(f.Tasks))
 	for k, i := range f.Order {
-		planRow(&b, f, i, fmt.Sprintf("%3d", k+1), width, st)
+		f.row(&b, i, fmt.Sprintf("%3d", k+1), width, st)
 		listed[i] = true
 	}
 	for i := range f.Tasks {
 		if !listed[i] {
-			planRow(&b, f, int32(i), "  –", width, st)
+			f.row(&b, int32(i), "  –", width, st)
 		}
 	}
 	fmt.Fprintf(&b, "\n%s %s\n", st.faint("longest way"), strings.Join(f.Names(f.Critical), " → "))
+	if f.estimate != nil {
+		fmt.Fprintf(&b, "%s about %s, as in the last %s\n", st.faint("expected   "), duration(f.estimate.Makespan), count(f.runs, "run"))
+	}
 	for _, line := range nextTimes(w, start.Run.StartedAt, 3) {
 		fmt.Fprintf(&b, "%s %s\n", st.faint("next time  "), line)
 	}
 	return b.String()
 }
 
-// planRow is one task: its place, decision, executor, and below it what it gets.
-func planRow(b *strings.Builder, f *sim.Forecast, i int32, place string, width int, st style) {
+// row is one task: its place, decision, executor, how long it takes, and below it what it
+// gets.
+func (f *planned) row(b *strings.Builder, i int32, place string, width int, st style) {
 	t, tf := f.Plan.Nodes[i].Task, &f.Tasks[i]
 	where := t.Executor
 	if where == "" {
@@ -179,6 +234,13 @@ func planRow(b *strings.Builder, f *sim.Forecast, i int32, place string, width i
 		}
 	}
 	line := fmt.Sprintf("%s  %s  %s  %s  %s", place, pad(t.ID, width), decision(tf.Decision, st), pad(what, 9), pad(where, 8))
+	if f.expected != nil {
+		span := ""
+		if tf.Decision != sim.Skips && tf.Decision != sim.Cached {
+			span = duration(f.expected[i])
+		}
+		line += "  " + pad(span, 7)
+	}
 	after := f.Names(f.Plan.Nodes[i].Deps)
 	if t.Finally {
 		after = append([]string{"everything"}, after...)
@@ -210,7 +272,7 @@ func planRow(b *strings.Builder, f *sim.Forecast, i int32, place string, width i
 func decision(d sim.Decision, st style) string {
 	text := pad(string(d), 7)
 	switch d {
-	case sim.Runs:
+	case sim.Runs, sim.Cached:
 		return st.status("succeeded", text)
 	case sim.Blocked:
 		return st.status("failed", text)

@@ -112,3 +112,6 @@ func runLine(r *store.Run, status string, st style) string {
 	}
 	return strings.TrimRight(line, " ")
 }
+
+// shortID is what people type of a run's id: its end.
+func shortID(id string) string { return id[max(0, len(id)-6):] }

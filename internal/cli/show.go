@@ -142,6 +142,12 @@ func shownTask(t *run.TaskSummary, width int, st style) string {
 	var notes []string
 	if n := t.Instances; n != nil {
 		notes = append(notes, fmt.Sprintf("%d of %d", n.Succeeded, n.Total))
+		if n.Cached > 0 {
+			notes = append(notes, fmt.Sprintf("%d cached", n.Cached))
+		}
+	}
+	if t.Cached {
+		notes = append(notes, "cached, from run "+shortID(t.From))
 	}
 	if t.Attempts > 1 {
 		notes = append(notes, fmt.Sprintf("%d attempts", t.Attempts))

@@ -17,9 +17,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
-	"flow/internal/home"
 	"flow/internal/sim"
-	"flow/internal/store"
 )
 
 func newSimulate(std streams) *cobra.Command {
@@ -59,13 +57,13 @@ func simulateFile(std streams, file string, f *runFlags, durations string) error
 	if err != nil {
 		return err
 	}
-	forecast, err := sim.Foresee(plan, start, engine.Places(f.workers), 0, nil)
+	forecast, err := sim.Foresee(plan, start, sim.World{Places: engine.Places(f.workers)})
 	if err != nil {
 		return err
 	}
 	known, err := readDurations(durations, plan)
 	if err == nil && durations == "" {
-		err = known.remember(f.keep.home, plan)
+		err = known.remember(f.keep.home, plan, start.Params)
 	}
 	if err != nil {
 		return err
@@ -91,16 +89,12 @@ type durations struct {
 }
 
 // remember takes the durations of a workflow's last runs, if there are any.
-func (d *durations) remember(flag string, plan *dag.Plan) error {
-	dir, err := home.Dir(flag, os.Getenv)
-	if err != nil || !store.Exists(dir) {
-		return nil // there is no history, which is no error
-	}
-	h, err := engine.OpenHome(dir, "")
-	if err != nil {
+func (d *durations) remember(flag string, plan *dag.Plan, params map[string]any) error {
+	h, err := openIfThere(flag)
+	if err != nil || h == nil {
 		return err
 	}
-	expected, runs, err := engine.Expected(h, plan)
+	expected, runs, err := engine.Expected(h, plan, params)
 	if expected != nil {
 		d.given, d.runs, d.some, d.absent = expected, runs, true, 0
 	}

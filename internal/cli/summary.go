@@ -52,11 +52,18 @@ func (v *endings) tally(s *engine.Summary) string {
 			status += allowedMark
 		}
 		n[status]++
+		if s.Tasks[i].Cached {
+			n["cached"]++
+		}
 	}
 	var parts []string
 	for _, status := range []string{"succeeded", "failed", "failed" + allowedMark, "skipped", "cancelled"} {
 		if n[status] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[status], status))
+			part := fmt.Sprintf("%d %s", n[status], status)
+			if status == "succeeded" && n["cached"] > 0 {
+				part += fmt.Sprintf(" (%d cached)", n["cached"])
+			}
+			parts = append(parts, part)
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -165,6 +165,8 @@ func (v *endings) line(e *engine.Event, s style, signs bool) string {
 		text = why(e.Reason, e.Message)
 	case e.Reason != "":
 		text = e.Reason
+	case e.From != "":
+		span, text = "", "cached, from run "+shortID(e.From)
 	case e.Instances > 0:
 		text = count(e.Instances, "instance")
 	}

@@ -160,7 +160,7 @@ func criticalPath[L int | time.Duration](p *dag.Plan, length func(i int) L) (pat
 func (f *Forecast) Loads(duration func(i int) time.Duration) []Load {
 	loads := make([]Load, len(f.Tasks))
 	for i := range f.Tasks {
-		loads[i] = Load{Duration: duration(i), Instances: 1, Skipped: f.Tasks[i].Decision == Skips}
+		loads[i] = Load{Duration: duration(i), Instances: 1, Skipped: f.Tasks[i].idle()}
 		if t := f.Plan.Nodes[i].Task; t.Fan != nil {
 			loads[i].AtOnce = t.MaxParallel
 			if n := f.Tasks[i].Instances; n >= 0 {

@@ -32,11 +32,12 @@ type Forecast struct {
 
 // TaskForecast is what would become of one task.
 type TaskForecast struct {
-	Decision  Decision
-	Reason    string
-	Inputs    []Input
-	Instances int      // of a fan-out; -1: known only at run time, or the task is none
-	Missing   []string // programs that its script names and this machine lacks
+	Decision   Decision
+	Reason     string
+	Inputs     []Input
+	Instances  int      // of a fan-out; -1: known only at run time, or the task is none
+	CachedFrom string   // of what is cached: the run
+	Missing    []string // programs that its script names and this machine lacks
 }
 
 // Input is an argument of a task: Value where Known.
@@ -50,18 +51,33 @@ type Input struct {
 // which programs its script names in vain. It is called once a task.
 type Look func(t *dag.Task) (blocked string, missing []string)
 
-// Foresee works out what a run would do, without any effect. places is the
-// number of places of each executor, jobs the limit over all; look may be nil.
-func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs int, look Look) (*Forecast, error) {
+// Cache tells of results of earlier runs. It is a host without secrets.
+type Cache interface {
+	dag.Host
+	// Find returns the result that there is for a task and its evaluated key, and the run
+	// that it is from: "" where there is none. why says more of it.
+	Find(t *dag.Task, key any) (result any, run, why string, err error)
+}
+
+// World is what a forecast rests on beside the plan. All of it may be left out.
+type World struct {
+	Places func(*dag.Executor) int // the number of places of an executor
+	Jobs   int                     // the limit over all; 0: none
+	Look   Look
+	Cache  Cache // nil: there are no earlier results
+}
+
+// Foresee works out what a run would do, without any effect.
+func Foresee(p *dag.Plan, start *run.Start, w World) (*Forecast, error) {
 	f := &forecaster{
-		plan: p, start: start, look: look,
+		plan: p, start: start, look: w.Look, cache: w.Cache, outs: make([]dag.Outcome, len(p.Nodes)),
 		ok: make([]answer, len(p.Nodes)), out: &Forecast{Plan: p, Tasks: make([]TaskForecast, len(p.Nodes))},
 	}
 	chosen := f.chosen()
 	for _, i := range p.Order {
 		f.decide(i, chosen)
 	}
-	skips := func(i int) bool { return f.out.Tasks[i].Decision == Skips }
+	skips := func(i int) bool { return f.out.Tasks[i].idle() }
 	bones, err := Skeleton(p, skips)
 	if err != nil {
 		return nil, err
@@ -72,7 +88,7 @@ func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs
 			durations[i] = time.Second
 		}
 	}
-	trace, err := Run(bones, Model{Durations: durations, Places: places, Jobs: jobs})
+	trace, err := Run(bones, Model{Durations: durations, Places: w.Places, Jobs: w.Jobs})
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +101,9 @@ func Foresee(p *dag.Plan, start *run.Start, places func(*dag.Executor) int, jobs
 	})
 	return f.out, nil
 }
+
+// idle reports whether nothing of a task is run.
+func (t *TaskForecast) idle() bool { return t.Decision == Skips || t.Decision == Cached }
 
 // answer is yes, no, or not known yet.
 type answer uint8
@@ -99,7 +118,9 @@ type forecaster struct {
 	plan  *dag.Plan
 	start *run.Start
 	look  Look
-	ok    []answer // by task: it and all that it depends on would succeed
+	cache Cache
+	outs  []dag.Outcome // of what is cached
+	ok    []answer      // by task: it and all that it depends on would succeed
 	out   *Forecast
 }
 
@@ -138,8 +159,9 @@ func (f *forecaster) decide(i int32, chosen map[int32]bool) {
 	}
 	f.inputs(t, tf, upstream)
 	f.fan(t, tf)
+	f.lookUp(t, tf)
 	f.ok[i] = maybe
-	if tf.Decision == Runs {
+	if tf.Decision == Runs || tf.Decision == Cached {
 		f.ok[i] = upstream
 	}
 }
@@ -255,11 +277,53 @@ func (f *forecaster) verdict(t *dag.Task, upstream answer, usesStatus bool) (ans
 
 // known reports whether something can be evaluated before the run.
 func (f *forecaster) known(u *dag.Uses) bool {
-	return len(u.Tasks) == 0 && len(u.Secrets) == 0 && !u.Files && !u.Fan && !u.Moment
+	return f.settled(u) && !u.Files
+}
+
+// settled is known, but for files, which are as they are now.
+func (f *forecaster) settled(u *dag.Uses) bool {
+	for _, i := range u.Tasks {
+		if f.out.Tasks[i].Decision != Cached {
+			return false
+		}
+	}
+	return len(u.Secrets) == 0 && !u.Fan && !u.Moment
+}
+
+// lookUp asks the cache for a task that would run, if its key can be known now.
+func (f *forecaster) lookUp(t *dag.Task, tf *TaskForecast) {
+	if t.Cache == nil || f.cache == nil || tf.Decision != Runs {
+		return
+	}
+	if t.Fan != nil || !f.settled(t.Cache.Key.Uses()) {
+		tf.Reason = "cache: its key is known only at run time"
+		return
+	}
+	s := f.scope(t)
+	s.Success, s.Host = true, f.cache
+	key, err := t.Cache.Key.Eval(&s)
+	if err != nil { // a file that an earlier task makes, say
+		tf.Reason = "cache: its key can't be known now: " + err.Error()
+		return
+	}
+	result, from, why, err := f.cache.Find(t, key)
+	switch {
+	case err != nil:
+		tf.Reason = "cache: " + err.Error()
+	case from == "":
+		tf.Reason = "cache: a miss: " + why
+	default:
+		tf.Decision, tf.Reason, tf.CachedFrom = Cached, why+" by run "+from, from
+		f.outs[t.Index] = dag.Outcome{Status: dag.Succeeded, Result: result, ExitCode: -1, CachedFrom: from}
+	}
 }
 
 func (f *forecaster) scope(t *dag.Task) dag.Scope {
-	return dag.Scope{Workflow: f.plan.Workflow, Task: t, Params: f.start.Params, Run: &f.start.Run}
+	s := dag.Scope{Workflow: f.plan.Workflow, Task: t, Params: f.start.Params, Run: &f.start.Run, Outcomes: f.outs}
+	if f.cache != nil { // for large results; files are not read by what is evaluated with this
+		s.Host = f.cache
+	}
+	return s
 }
 
 // inputs evaluates what can be: what needs nothing that only a run has, and is

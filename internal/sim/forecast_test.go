@@ -29,7 +29,7 @@ func foresee(t *testing.T, file string, only []string, look Look) *Forecast {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Foresee(p, &run.Start{Version: run.Version, Run: info, Params: params, Only: selected}, nil, 0, look)
+	f, err := Foresee(p, &run.Start{Version: run.Version, Run: info, Params: params, Only: selected}, World{Look: look})
 	if err != nil {
 		t.Fatal(err)
 	}

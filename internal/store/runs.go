@@ -33,6 +33,7 @@ type Run struct {
 	Of       string    // the run that it is a retry of
 	Tasks    int
 	Token    string // of the processes of whoever ran it last
+	Shape    string // of its params: runs of the same shape are expected to take as long
 
 	num int64
 }
@@ -40,11 +41,11 @@ type Run struct {
 // ErrNoRun says that there is no such run.
 var ErrNoRun = errors.New("store: no such run")
 
-const runColumns = `num, id, workflow, file, text, status, reason, message, started, ended, cause, of, tasks, token`
+const runColumns = `num, id, workflow, file, text, status, reason, message, started, ended, cause, of, tasks, token, shape`
 
 func scanRun(row interface{ Scan(...any) error }) (r Run, err error) {
 	var started, ended int64
-	err = row.Scan(&r.num, &r.ID, &r.Workflow, &r.File, &r.Hash, &r.Status, &r.Reason, &r.Message, &started, &ended, &r.Cause, &r.Of, &r.Tasks, &r.Token)
+	err = row.Scan(&r.num, &r.ID, &r.Workflow, &r.File, &r.Hash, &r.Status, &r.Reason, &r.Message, &started, &ended, &r.Cause, &r.Of, &r.Tasks, &r.Token, &r.Shape)
 	r.Started = time.UnixMilli(started)
 	if ended != 0 {
 		r.Ended = time.UnixMilli(ended)
@@ -188,9 +189,19 @@ func (s *Store) Summary(r *Run) ([]byte, error) {
 }
 
 // Spans are how long the tasks took, in milliseconds by id, in the newest runs of a
-// workflow that succeeded, n at most.
-func (s *Store) Spans(workflow string, n int) ([]map[string]int64, error) {
-	rows, err := s.read.Query(`SELECT spans FROM runs WHERE workflow = ? AND status = 'succeeded' AND spans IS NOT NULL ORDER BY num DESC LIMIT ?`, workflow, n)
+// workflow that succeeded, n at most: those whose params have that shape, or if there are
+// none, whatever they had.
+func (s *Store) Spans(workflow, shape string, n int) ([]map[string]int64, error) {
+	const query = `SELECT spans FROM runs WHERE workflow = ? AND status = 'succeeded' AND spans IS NOT NULL`
+	all, err := s.spans(query+` AND shape = ? ORDER BY num DESC LIMIT ?`, workflow, shape, n)
+	if err != nil || len(all) > 0 {
+		return all, err
+	}
+	return s.spans(query+` ORDER BY num DESC LIMIT ?`, workflow, n)
+}
+
+func (s *Store) spans(query string, args ...any) ([]map[string]int64, error) {
+	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}

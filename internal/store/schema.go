@@ -62,6 +62,8 @@ CREATE TABLE cache (
 	PRIMARY KEY (file, workflow, task, definition, key)
 ) WITHOUT ROWID;
 CREATE INDEX cache_by_used ON cache (used);
+
+ALTER TABLE runs ADD COLUMN shape TEXT NOT NULL DEFAULT ''; -- of the params: runs that are alike take alike
 `,
 }
 
@@ -71,6 +73,14 @@ type NewerError struct{ Dir, Version string }
 // Error implements error.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("store: %s is of format %s, written by a newer flow; this one knows up to %d: use that, or another --home", e.Dir, e.Version, len(migrations))
+}
+
+// OlderError says that a home was written by an earlier flow, and is only to be read.
+type OlderError struct{ Dir string }
+
+// Error implements error.
+func (e *OlderError) Error() string {
+	return fmt.Sprintf("store: %s was written by an earlier flow: the next flow run brings it up to date", e.Dir)
 }
 
 // migrate brings the database to the format of this package.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"io/fs"
+	"syscall"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -21,6 +23,8 @@ func isFull(err error) bool {
 	return code(err) == lib.SQLITE_FULL || code(err) == lib.SQLITE_IOERR
 }
 func isBusy(err error) bool { return code(err) == lib.SQLITE_BUSY || code(err) == lib.SQLITE_LOCKED }
-func isReadOnly(err error) bool {
-	return code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN
+
+// IsReadOnly reports whether an error tells that a home can't be written to.
+func IsReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN
 }

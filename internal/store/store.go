@@ -36,6 +36,7 @@ type Store struct {
 	write      *sql.DB   // one connection
 	read       *sql.DB   // several; the same in memory
 	maxLog     int64     // MaxLog
+	looking    bool      // it is only read
 	insert     *sql.Stmt // of events: prepared, since it is most of what is done
 }
 
@@ -70,6 +71,43 @@ func Open(dir string, d Durability) (*Store, error) {
 	if err := s.open(filepath.Join(dir, "flow.db")); err != nil {
 		s.Close()
 		return nil, err
+	}
+	return s, nil
+}
+
+// OpenToRead opens a home that is there, to look at: nothing of it is changed, so it may
+// be on a file system that can't be written to. What would write fails. A home of an older
+// format is an *OlderError.
+func OpenToRead(dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := &Store{dir: dir, durability: Normal, files: &disk{root: root}, maxLog: MaxLog, looking: true}
+	path := filepath.Join(dir, "flow.db")
+	options := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "temp_store(MEMORY)"}}
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+		options.Set("immutable", "1") // nobody is writing; else SQLite would make files to find out
+	}
+	if s.read, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode()); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), s.Close())
+	}
+	s.write = s.read
+	var version int
+	err = s.explain(s.read.QueryRow("PRAGMA user_version").Scan(&version))
+	switch {
+	case err != nil:
+	case version > len(migrations):
+		err = &NewerError{dir, fmt.Sprint(version)}
+	case version < len(migrations):
+		err = &OlderError{dir}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -161,7 +199,7 @@ func (s *Store) explain(err error) error {
 		return nil
 	case isFull(err):
 		return fmt.Errorf("store: %s can't be written to; is its disk full? %w", s.dir, err)
-	case isReadOnly(err):
+	case IsReadOnly(err):
 		return fmt.Errorf("store: %s can't be written to: %w", s.dir, err)
 	case isBusy(err):
 		return fmt.Errorf("store: %s has been busy for ten seconds: %w", s.dir, err)

@@ -165,7 +165,7 @@ func TestRuns(t *testing.T) {
 				t.Errorf("%+v: %s", c.f, got.String())
 			}
 		}
-		if spans, err := s.Spans("b", 5); err != nil || len(spans) != 1 || spans[0]["t"] != 3 {
+		if spans, err := s.Spans("b", "", 5); err != nil || len(spans) != 1 || spans[0]["t"] != 3 {
 			t.Errorf("%v, %v", spans, err)
 		}
 		if r, err := s.Find("last"); r.ID != "01RUN5" {
