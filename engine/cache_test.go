@@ -16,7 +16,7 @@ import (
 	"flow/internal/store"
 )
 
-// cacheRuns are runs of workflows one after the other in one home: 3.cache.engine.
+// cacheRuns are runs of workflows one after the other in one home.
 type cacheRuns struct {
 	t    *testing.T
 	dir  string
@@ -65,6 +65,10 @@ outputs: { all: ["${{ tasks.a.result }}", "${{ tasks.len.result }}", "${{ tasks.
 `
 
 func TestCache(t *testing.T) {
+	t.Run("3.cache.engine", testCache)
+}
+
+func testCache(t *testing.T) {
 	c := newCacheRuns(t)
 	write := func(text string) {
 		if err := os.WriteFile(filepath.Join(c.dir, "in"), []byte(text), 0o600); err != nil {
