@@ -8,33 +8,53 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/store"
 )
 
-// spans are how long the tasks took that succeeded, in milliseconds by id: attempts, and
-// the delays between them; of a fan-out, the mean of its instances.
-func (r *Run) spans() map[string]int64 {
-	spans := make(map[string]int64, len(r.plan.Nodes))
+// cost is what the attempts of a task, together, waited for besides a worker.
+type cost struct {
+	commit time.Duration // until what came before was recorded
+	start  time.Duration // then, until their process was there
+	n      int           // attempts
+}
+
+// spans are how long the tasks took: attempts, and the delays between them.
+func (r *Run) spans() map[string]store.Span {
+	spans := make(map[string]store.Span, len(r.plan.Nodes))
 	for i := range r.plan.Nodes {
-		id := r.plan.Nodes[i].Task.ID
-		outs := r.m.Instances(i)
-		if outs == nil {
-			if o := r.m.Outcome(i); r.took(i, 0, o) {
-				spans[id] = o.Ended - o.Started
-			}
-			continue
+		s := store.Span{Took: r.spanOf(i)}
+		if i < len(r.costs) && r.costs[i].n > 0 {
+			n := int64(max(1, len(r.m.Instances(i))))
+			s.Commit, s.Start = r.costs[i].commit.Microseconds()/n, r.costs[i].start.Microseconds()/n
 		}
-		sum, n := int64(0), int64(0)
-		for k := range outs {
-			if r.took(i, k, &outs[k]) {
-				sum += outs[k].Ended - outs[k].Started
-				n++
-			}
-		}
-		if n > 0 {
-			spans[id] = sum / n
+		if s != (store.Span{Took: -1}) {
+			spans[r.plan.Nodes[i].Task.ID] = s
 		}
 	}
 	return spans
+}
+
+// spanOf is how long a task took, in milliseconds; of a fan-out, the mean of its instances;
+// -1: it did not succeed by itself.
+func (r *Run) spanOf(i int) int64 {
+	outs := r.m.Instances(i)
+	if outs == nil {
+		if o := r.m.Outcome(i); r.took(i, 0, o) {
+			return o.Ended - o.Started
+		}
+		return -1
+	}
+	sum, n := int64(0), int64(0)
+	for k := range outs {
+		if r.took(i, k, &outs[k]) {
+			sum += outs[k].Ended - outs[k].Started
+			n++
+		}
+	}
+	if n == 0 {
+		return -1
+	}
+	return sum / n
 }
 
 // took reports whether a task or an instance succeeded by itself: not from the cache, nor
@@ -63,8 +83,8 @@ func Expected(h *Home, plan *dag.Plan, params map[string]any) (durations []time.
 	for i := range plan.Nodes {
 		var seen []int64
 		for _, spans := range all {
-			if ms, ok := spans[plan.Nodes[i].Task.ID]; ok {
-				seen = append(seen, ms)
+			if s, ok := spans[plan.Nodes[i].Task.ID]; ok && s.Took >= 0 {
+				seen = append(seen, s.Took)
 			}
 		}
 		if len(seen) == 0 {

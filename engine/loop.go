@@ -74,11 +74,13 @@ func (r *Run) settle() error {
 	if err := r.handOut(); err != nil {
 		return err
 	}
+	before := time.Now()
 	if err := r.commit(); err != nil {
 		return err
 	}
+	recorded := time.Now()
 	for _, t := range r.begun {
-		r.begin(t)
+		r.begin(t, before, recorded)
 	}
 	if r.journal != nil && len(r.begun) > 1 {
 		runtime.Gosched() // short ones end meanwhile, and are recorded together
@@ -109,7 +111,9 @@ func (r *Run) handle(m *message) error {
 	r.noteResult(&e)
 	if m.ticket != nil {
 		at := place{e.Task, e.Instance}
-		r.attemptNews(&e, r.working[at])
+		w := r.working[at]
+		r.attemptNews(&e, w)
+		r.account(w)
 		delete(r.working, at)
 		r.released = append(r.released, *m.ticket)
 	}
@@ -118,6 +122,20 @@ func (r *Run) handle(m *message) error {
 		return nil // a timer whose cause is gone, an attempt that was stopped
 	}
 	return err
+}
+
+// account adds what an attempt waited for to what its task did.
+func (r *Run) account(w *working) {
+	if r.journal == nil {
+		return
+	}
+	if r.costs == nil {
+		r.costs = make([]cost, len(r.plan.Nodes))
+	}
+	c := &r.costs[w.ticket.Task]
+	c.commit += w.cost.commit
+	c.start += w.cost.start
+	c.n++
 }
 
 // apply gives an event to the machine, notes it for the journal, and carries its
@@ -243,22 +261,26 @@ func (r *Run) start(t run.Ticket) error {
 
 // working is an attempt at work, in one piece: there may be a million.
 type working struct {
-	run     *Run
-	do      action.Action
-	attempt action.Attempt
-	tail    tail
-	log     *store.Log // nil: it is not kept
-	ticket  run.Ticket
-	began   time.Time
-	future  *futures.Future[action.Outcome]
+	run      *Run
+	do       action.Action
+	attempt  action.Attempt
+	tail     tail
+	log      *store.Log // nil: it is not kept
+	ticket   run.Ticket
+	began    time.Time
+	cost     cost
+	recorded time.Time // what was before it
+	future   *futures.Future[action.Outcome]
 }
 
 // begin submits an attempt to its executor.
-func (r *Run) begin(t run.Ticket) {
+// It waited from before for what has happened to be recorded.
+func (r *Run) begin(t run.Ticket, before, recorded time.Time) {
 	task := r.plan.Nodes[t.Task].Task
 	scope := r.m.Scope(t.Task, t.Instance)
 	scope.Host = r.host
-	w := &working{run: r, do: r.actions[t.Task], ticket: t, began: r.now}
+	w := &working{run: r, do: r.actions[t.Task], ticket: t, began: r.now, recorded: recorded}
+	w.cost.commit = recorded.Sub(before)
 	w.attempt = action.Attempt{Task: task, Scope: scope, Run: r.shared, Instance: -1, Number: int(t.Attempt)}
 	if r.m.Instances(int(t.Task)) != nil {
 		w.attempt.Instance = int(t.Instance)
@@ -303,6 +325,9 @@ func (w *working) work(ctx context.Context) (action.Outcome, error) {
 		defer cancel()
 	}
 	out := w.run.kept(w.attempt.Task, w.run.masked(w.do.Do(ctx, &w.attempt)))
+	if started := w.attempt.Started; !started.IsZero() {
+		w.cost.start = started.Sub(w.recorded)
+	}
 	if w.log != nil {
 		if err := w.log.Close(); err != nil && out.Failure == nil {
 			out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "its log can't be kept: " + err.Error(), ExitCode: out.ExitCode}

@@ -85,6 +85,7 @@ type Run struct {
 	pending []run.Event    // applied, and not in the journal yet
 	cacheOf store.CacheOf  // but for the task
 	results []cacheable    // to be kept in the cache, or found there, once that is recorded
+	costs   []cost         // by task, where there is a history
 	begun   []run.Ticket   // have their places, and begin once that is recorded
 
 	evaluating evaluator

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"flow/dag"
 	"flow/executor"
@@ -36,6 +37,10 @@ type Attempt struct {
 	// Stdout and Stderr take what a command prints, as it comes. They are called
 	// from one goroutine each, and must not block for long.
 	Stdout, Stderr io.Writer
+
+	// Started is set by the action, if it starts a process: when that was there. It is
+	// read when Do has returned.
+	Started time.Time
 }
 
 // Run is what the attempts of one run share. It is read only.

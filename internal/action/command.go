@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"flow/dag"
 	"flow/executor"
@@ -104,7 +105,8 @@ func (a *Attempt) process(ctx context.Context, s *surroundings, commands ...[]st
 	l := a.Task.Limits
 	child := executor.Child{
 		Env: s.env, Dir: s.dir,
-		Stdin: in, Stdout: o.stdout, Stderr: o.stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
+		OnStart: func(int) { a.Started = time.Now() },
+		Stdin:   in, Stdout: o.stdout, Stderr: o.stderr, Grace: a.Task.Grace, Kill: a.Run.Kill,
 		Limits: executor.Rlimits{Memory: l.Memory, CPUTime: l.CPUTime, OpenFiles: int(l.OpenFiles), Processes: int(l.Processes)},
 	}
 	var exit executor.Exit

@@ -12,6 +12,7 @@ import (
 	"flow/dag"
 	"flow/engine"
 	"flow/internal/run"
+	"flow/internal/store"
 )
 
 func newWhy(std streams) *cobra.Command {
@@ -39,6 +40,9 @@ Of one task: what became of it and why, up to the tasks that are the cause.`,
 					return err
 				}
 				w := newTimeline(m)
+				if w.spans, err = h.RunSpans(&r); err != nil {
+					return err
+				}
 				tasks := w.path()
 				if len(args) > 1 {
 					found, err := m.Plan().Find(args[1:])
@@ -69,8 +73,9 @@ type timeline struct {
 	m     *run.Machine
 	plan  *dag.Plan
 	s     *run.Summary
-	ready []time.Time // when all that a task depends on had ended
-	last  []int       // what it depends on and ended last; -1: nothing
+	ready []time.Time           // when all that a task depends on had ended
+	spans map[string]store.Span // by task; nil: it has not ended
+	last  []int                 // what it depends on and ended last; -1: nothing
 }
 
 func newTimeline(m *run.Machine) *timeline {
@@ -124,9 +129,11 @@ type spent struct {
 	Reason string  `json:"reason,omitzero"`
 	Inputs float64 `json:"waited_for_inputs_s"`
 	Worker float64 `json:"waited_for_worker_s"`
-	Work   float64 `json:"work_s"` // attempts, and the delays between them
+	Commit float64 `json:"commit_s"` // until what came before was recorded
+	Start  float64 `json:"start_s"`  // then, until its process was there
+	Work   float64 `json:"work_s"`   // attempts, and the delays between them
 
-	worker, work time.Duration
+	worker, commit, start, work time.Duration
 }
 
 func (w *timeline) spent(i int) spent {
@@ -135,10 +142,14 @@ func (w *timeline) spent(i int) spent {
 	if !t.Started.IsZero() {
 		s.worker = max(0, t.Started.Sub(w.ready[i]))
 		if !t.Ended.IsZero() {
-			s.work = t.Ended.Sub(t.Started.Time)
+			own := w.spans[t.ID]
+			took := t.Ended.Sub(t.Started.Time)
+			s.commit = min(took, time.Duration(own.Commit)*time.Microsecond)
+			s.start = min(took-s.commit, time.Duration(own.Start)*time.Microsecond)
+			s.work = took - s.commit - s.start
 		}
 	}
-	s.Worker, s.Work = s.worker.Seconds(), s.work.Seconds()
+	s.Worker, s.Commit, s.Start, s.Work = s.worker.Seconds(), s.commit.Seconds(), s.start.Seconds(), s.work.Seconds()
 	return s
 }
 
@@ -167,20 +178,22 @@ func (w *timeline) ofRun(st style) string {
 	if len(path) == 0 {
 		return b.String()
 	}
-	width, waited, worked := 0, time.Duration(0), time.Duration(0)
+	var sum spent
+	width := 0
 	for _, i := range path {
 		width = max(width, len(w.s.Tasks[i].ID))
 	}
-	fmt.Fprintf(&b, "\n%s\n  %s  %s  %s\n", st.bold("critical path"), st.faint(pad("", min(width, 40))), st.faint(pad("waited", 8)), st.faint("work"))
+	width = min(width, 40)
+	fmt.Fprintf(&b, "\n%s\n  %s  %s\n", st.bold("critical path"), pad("", width), st.faint("worker    commit    start     work"))
 	for _, i := range path {
 		s := w.spent(i)
-		waited += s.worker
-		worked += s.work
-		fmt.Fprintf(&b, "  %s  %s  %s\n", pad(s.Task, min(width, 40)), pad(duration(s.worker), 8), duration(s.work))
+		sum.worker, sum.commit, sum.start, sum.work = sum.worker+s.worker, sum.commit+s.commit, sum.start+s.start, sum.work+s.work
+		fmt.Fprintf(&b, "  %s  %s  %s  %s  %s\n", pad(fit(s.Task, width), width), pad(brief(s.worker), 8), pad(brief(s.commit), 8), pad(brief(s.start), 8), duration(s.work))
 	}
 	if total := w.s.Ended.Sub(w.s.Started.Time); !w.s.Ended.IsZero() {
-		fmt.Fprintf(&b, "  %s\n", st.faint(fmt.Sprintf("%s in all: %s of work, %s of waiting for workers, %s besides",
-			duration(total), duration(worked), duration(waited), duration(max(0, total-worked-waited)))))
+		fmt.Fprintf(&b, "  %s\n", st.faint(fmt.Sprintf("%s in all: %s of work, %s of waiting for workers, %s of recording and starting, %s besides",
+			duration(total), duration(sum.work), duration(sum.worker), brief(sum.commit+sum.start),
+			duration(max(0, total-sum.work-sum.worker-sum.commit-sum.start)))))
 	}
 	return b.String()
 }
@@ -233,6 +246,14 @@ func (w *timeline) roots(i int) []int {
 	return found
 }
 
+// brief is a duration that is most often below a millisecond.
+func brief(d time.Duration) string {
+	if d > 0 && d < time.Millisecond {
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return duration(d)
+}
+
 func (w *timeline) ofTask(i int, st style) string {
 	var b strings.Builder
 	t := &w.s.Tasks[i]
@@ -249,8 +270,8 @@ func (w *timeline) ofTask(i int, st style) string {
 	if w.last[i] >= 0 {
 		inputs = fmt.Sprintf(" (the last was %s)", w.s.Tasks[w.last[i]].ID)
 	}
-	fmt.Fprintf(&b, "  waited %s for what it depends on%s, %s for a worker; at work for %s\n",
-		duration(w.ready[i].Sub(w.s.Started.Time)), inputs, duration(s.worker), duration(s.work))
+	fmt.Fprintf(&b, "  waited %s for what it depends on%s, %s for a worker, %s for the record, %s for its process; at work for %s\n",
+		duration(w.ready[i].Sub(w.s.Started.Time)), inputs, duration(s.worker), brief(s.commit), brief(s.start), duration(s.work))
 	if t.Error != nil && t.Error.Traceback != "" {
 		for line := range strings.Lines(t.Error.Traceback) {
 			fmt.Fprintf(&b, "  %s %s%s\n", st.faint("│"), indent(line), fit(line, 400))

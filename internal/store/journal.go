@@ -169,12 +169,20 @@ func unseal(data []byte, n int, last int64) ([]run.Event, error) {
 	return events, nil
 }
 
+// Span is how long a task took, in all its attempts; of a fan-out, in the mean of its
+// instances.
+type Span struct {
+	Took   int64 `json:"ms"`                 // milliseconds, delays between attempts included; -1: it is no measure for the next run
+	Commit int64 `json:"commit_us,omitzero"` // of that, microseconds until what came before was recorded
+	Start  int64 `json:"start_us,omitzero"`  // then, until its process was there
+}
+
 // Ending is how a run has ended.
 type Ending struct {
 	Status, Reason, Message string
 	Time                    time.Time
-	Summary                 []byte           // JSON
-	Spans                   map[string]int64 // of the tasks that succeeded: milliseconds by id
+	Summary                 []byte          // JSON
+	Spans                   map[string]Span // by task
 }
 
 // End records how the run has ended.

@@ -188,10 +188,10 @@ func (s *Store) Summary(r *Run) ([]byte, error) {
 	return text, nil
 }
 
-// Spans are how long the tasks took, in milliseconds by id, in the newest runs of a
-// workflow that succeeded, n at most: those whose params have that shape, or if there are
-// none, whatever they had.
-func (s *Store) Spans(workflow, shape string, n int) ([]map[string]int64, error) {
+// Spans are how long the tasks took, by id, in the newest runs of a workflow that
+// succeeded, n at most: those whose params have that shape, or if there are none, whatever
+// they had.
+func (s *Store) Spans(workflow, shape string, n int) ([]map[string]Span, error) {
 	const query = `SELECT spans FROM runs WHERE workflow = ? AND status = 'succeeded' AND spans IS NOT NULL`
 	all, err := s.spans(query+` AND shape = ? ORDER BY num DESC LIMIT ?`, workflow, shape, n)
 	if err != nil || len(all) > 0 {
@@ -200,19 +200,28 @@ func (s *Store) Spans(workflow, shape string, n int) ([]map[string]int64, error)
 	return s.spans(query+` ORDER BY num DESC LIMIT ?`, workflow, n)
 }
 
-func (s *Store) spans(query string, args ...any) ([]map[string]int64, error) {
+// RunSpans are how long the tasks of a run took; nil: it has not ended.
+func (s *Store) RunSpans(r *Run) (map[string]Span, error) {
+	all, err := s.spans(`SELECT spans FROM runs WHERE num = ? AND spans IS NOT NULL`, r.num)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func (s *Store) spans(query string, args ...any) ([]map[string]Span, error) {
 	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}
 	defer rows.Close()
-	var all []map[string]int64
+	var all []map[string]Span
 	for rows.Next() {
 		var packed []byte
 		if err := rows.Scan(&packed); err != nil {
 			return nil, s.explain(err)
 		}
-		var spans map[string]int64
+		var spans map[string]Span
 		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
 		if err == nil {
 			err = json.Unmarshal(text, &spans)

@@ -141,7 +141,7 @@ func TestRuns(t *testing.T) {
 		for i := range 6 {
 			j := begin(t, s, fmt.Sprintf("01RUN%d", i), []string{"a", "b"}[i%2])
 			if i%3 == 0 {
-				if err := j.End(Ending{Status: "succeeded", Time: epoch, Spans: map[string]int64{"t": int64(i)}}); err != nil {
+				if err := j.End(Ending{Status: "succeeded", Time: epoch, Spans: map[string]Span{"t": {Took: int64(i)}}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -165,7 +165,7 @@ func TestRuns(t *testing.T) {
 				t.Errorf("%+v: %s", c.f, got.String())
 			}
 		}
-		if spans, err := s.Spans("b", "", 5); err != nil || len(spans) != 1 || spans[0]["t"] != 3 {
+		if spans, err := s.Spans("b", "", 5); err != nil || len(spans) != 1 || spans[0]["t"].Took != 3 {
 			t.Errorf("%v, %v", spans, err)
 		}
 		if r, err := s.Find("last"); r.ID != "01RUN5" {
