@@ -48,7 +48,7 @@ func (r *Run) record(first run.Event) error {
 		return fmt.Errorf("engine: %w", err)
 	}
 	r.journal, err = home.Begin(store.Run{
-		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of,
+		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of, Again: r.again.json(),
 		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(), Shape: shape(w, first.Start.Params),
 	}, []byte(w.Source()), first)
 	return err
@@ -110,7 +110,10 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		text, err := e.home.Summary(&rec)
 		return nil, errors.Join(err, &EndedError{rec.ID, rec.Status, text})
 	}
-	plan, err := e.pinned(&rec)
+	plan, err := pinned(e.home, &rec)
+	if err == nil {
+		err = findings(check(plan.Workflow, e.functions))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +137,12 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		return nil, errors.Join(fmt.Errorf("engine: run %s has no events: start it anew", rec.ID), r.journal.Close())
 	}
 	r.zone = plan.Workflow.Zone()
+	if rec.Of != "" {
+		if err := r.standOn(&rec); err != nil {
+			r.kill()
+			return nil, errors.Join(err, r.journal.Close())
+		}
+	}
 	if err := r.reveal(o.Context, start); err != nil {
 		r.kill()
 		return nil, errors.Join(err, r.journal.Close())
@@ -171,17 +180,14 @@ func (e *Engine) sweep(r *Run, token string) error {
 }
 
 // pinned plans a run's workflow as it was when the run began.
-func (e *Engine) pinned(rec *store.Run) (*dag.Plan, error) {
-	text, err := e.home.Text(rec)
+func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
+	text, err := h.Text(rec)
 	if err != nil {
 		return nil, err
 	}
 	w, found := dag.Parse(rec.File, text)
 	if w == nil {
 		return nil, fmt.Errorf("engine: the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
-	}
-	if err := findings(check(w, e.functions)); err != nil {
-		return nil, err
 	}
 	return dag.NewPlan(w)
 }
@@ -253,142 +259,4 @@ func (r *Run) unrecord() error {
 		return nil
 	}
 	return errors.Join(r.journal.Drop(), r.journal.Close())
-}
-
-// Again says what of a run that has ended is to run again.
-type Again struct {
-	Tasks      []string // these; nil: all that did not succeed
-	Downstream bool     // and what depends on them, directly or not
-}
-
-// Retry runs again what did not succeed of a run of the engine's home that has ended, or
-// what the caller names. It is a new run of the same workflow, as it was then, with the
-// same params; what succeeded, and is not to run again, stands in it with the result that
-// it had, instances of a fan-out that failed included.
-func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
-	if e.home == nil {
-		return nil, errors.New("engine: there is no history to retry from")
-	}
-	rec, err := e.home.Find(id)
-	if err != nil {
-		return nil, err
-	}
-	if rec.Ended.IsZero() {
-		return nil, fmt.Errorf("engine: run %s has not ended", rec.ID)
-	}
-	plan, err := e.pinned(&rec)
-	if err != nil {
-		return nil, err
-	}
-	old, start, err := e.fold(&rec, plan)
-	if err != nil {
-		return nil, err
-	}
-	again, err := a.tasks(plan)
-	if err != nil {
-		return nil, err
-	}
-	zero := time.Now()
-	now := zero.Truncate(time.Millisecond).In(plan.Workflow.Zone())
-	next := *start
-	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = NewID(), now, start.Run.Attempt+1
-	r := e.newRun(plan, next.Run.ID, o)
-	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
-	r.had = had(old, plan, again)
-	if err := r.reveal(o.Context, &next); err != nil {
-		r.kill()
-		return nil, err
-	}
-	return r, e.begin(r, &next)
-}
-
-// fold is a run of the home as its events make it, and what it began with.
-func (e *Engine) fold(rec *store.Run, plan *dag.Plan) (*run.Machine, *run.Start, error) {
-	m, start := run.New(plan), (*run.Start)(nil)
-	for ev, err := range e.home.Events(rec) {
-		if err == nil {
-			_, err = m.Apply(ev)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if ev.Kind == run.Started {
-			start = ev.Start
-		}
-	}
-	if start == nil {
-		return nil, nil, fmt.Errorf("engine: run %s has no events", rec.ID)
-	}
-	return m, start, nil
-}
-
-// tasks are those that are to run again, by index; nil: those that did not succeed.
-func (a *Again) tasks(plan *dag.Plan) (map[int]bool, error) {
-	if a.Tasks == nil {
-		return nil, nil
-	}
-	indexes, err := plan.Find(a.Tasks)
-	if err != nil {
-		return nil, err
-	}
-	again := make(map[int]bool)
-	for _, i := range indexes {
-		again[int(i)] = true
-	}
-	if a.Downstream {
-		for i := range plan.Nodes { // what a task depends on stands before it
-			for _, d := range plan.Nodes[i].Deps {
-				again[i] = again[i] || again[int(d)]
-			}
-		}
-	}
-	return again, nil
-}
-
-// had are the results of an old run that stand in the new one.
-func had(old *run.Machine, plan *dag.Plan, again map[int]bool) map[place]keptResult {
-	all := make(map[place]keptResult)
-	for i := range int(plan.Main) { // `finally` runs again with the run
-		if again[i] {
-			continue
-		}
-		if outs := old.Instances(i); outs != nil {
-			for k := range outs {
-				keepOutcome(all, place{int32(i), int32(k)}, &outs[k])
-			}
-			continue
-		}
-		keepOutcome(all, place{task: int32(i)}, old.Outcome(i))
-	}
-	return all
-}
-
-// keptResult is the result of an attempt of another run.
-type keptResult struct {
-	value    any
-	exitCode int32
-}
-
-func keepOutcome(all map[place]keptResult, at place, o *dag.Outcome) {
-	if o.Status == dag.Succeeded {
-		all[at] = keptResult{o.Result, o.ExitCode}
-	}
-}
-
-// sow answers what was to start, and is kept from another run, with the result that it
-// had there.
-func (r *Run) sow() error {
-	for len(r.seeds) > 0 {
-		c := r.seeds[0]
-		r.seeds = r.seeds[1:]
-		was := r.had[place{c.Task, c.Instance}]
-		err := r.apply(run.Event{Kind: run.AttemptStarted, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt})
-		if err == nil {
-			err = r.apply(run.Event{Kind: run.AttemptEnded, Task: c.Task, Instance: c.Instance, Attempt: c.Attempt, Value: was.value, ExitCode: was.exitCode})
-		}
-		if err != nil && !errors.Is(err, run.ErrStale) {
-			return err
-		}
-	}
-	return nil
 }

@@ -156,7 +156,7 @@ func (r *Run) applied(e run.Event, note bool) error {
 	}
 	switch e.Kind {
 	case run.Started:
-		r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+		r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), Expected: e.Start.Durations})
 	case run.AttemptStarted:
 		n := r.about(AttemptStarted, e.Task, e.Instance)
 		n.Attempt = int(e.Attempt)

@@ -24,6 +24,9 @@ type Options struct {
 	ID     string         // of the run; "" makes a new one
 	Params map[string]any // as text, which is read by the declared types, or typed
 	Only   []string       // ids: these tasks and what they depend on
+	// From, if not nil, are ids: these tasks and all that depends on them run, everything
+	// else has the result of the workflow's last run that succeeded.
+	From []string
 	// Context, if not nil, ends what comes before the run begins: a command that prints
 	// a secret may take long. The run itself does not end with it.
 	Context context.Context
@@ -78,6 +81,7 @@ type Run struct {
 	working  map[place]*working
 
 	of    string               // the run that it is a retry of
+	again *Again               // what of that is to run again
 	had   map[place]keptResult // from that one
 	seeds []run.Command        // attempts that are answered from it
 
@@ -117,6 +121,16 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		}
 	}
 	r := e.newRun(plan, start.Run.ID, o)
+	if o.From != nil {
+		if e.home == nil {
+			return nil, errors.New("engine: there is no history to take earlier results from")
+		}
+		earlier, err := NewEarlier(e.home, plan, o.From)
+		if err != nil {
+			return nil, err
+		}
+		r.had, r.of, r.again = earlier.results, earlier.Run, &Again{Tasks: o.From, Downstream: true}
+	}
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
 	if err := r.reveal(o.Context, start); err != nil {
 		r.kill()

@@ -168,11 +168,10 @@ func (p *processPool) hire(ctx context.Context, c *remoteCall) (*remoteWorker, e
 	name := fmt.Sprintf("%s_%d", p.pool.name, p.hired)
 	failures := max(p.starts, p.crashes)
 	p.mu.Unlock()
-	w, err := p.start(ctx, name, failures)
+	w, err := p.start(ctx, c, name, failures)
 	if err != nil {
 		return nil, err
 	}
-	w.lead(c)
 	greeted := make(chan error, 1)
 	go func() { greeted <- p.greet(w) }()
 	select {
@@ -227,11 +226,11 @@ func (p *processPool) retire(w *remoteWorker) {
 	}
 }
 
-func (p *processPool) start(ctx context.Context, name string, failures int) (*remoteWorker, error) {
+func (p *processPool) start(ctx context.Context, c *remoteCall, name string, failures int) (*remoteWorker, error) {
 	var w *remoteWorker
 	err := pause(ctx, failures)
 	if err == nil {
-		w, err = p.launch(name)
+		w, err = p.launch(name, c)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

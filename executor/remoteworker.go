@@ -49,13 +49,14 @@ type remoteWorker struct {
 var errWorkerClosed = errors.New("it is not needed any more")
 
 // launch starts a process. It returns before that is known to be a worker: see greet.
-func (p *processPool) launch(name string) (*remoteWorker, error) {
+// What it prints until it is ready goes to c's writers.
+func (p *processPool) launch(name string, c *remoteCall) (*remoteWorker, error) {
 	w := &remoteWorker{pool: p, name: name, ended: make(chan struct{}), oomsAt: oomKills()}
 	argv, err := p.options.runtime.argv()
 	if err != nil {
 		return nil, err
 	}
-	child, release, err := w.connect()
+	child, release, err := w.connect(c)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (p *processPool) launch(name string) (*remoteWorker, error) {
 
 // connect makes the worker's pipes, and the child that has the other ends of them:
 // those are closed here by release.
-func (w *remoteWorker) connect() (c *Child, release func(), err error) {
+func (w *remoteWorker) connect(first *remoteCall) (c *Child, release func(), err error) {
 	var theirs []int
 	release = func() {
 		for _, fd := range theirs {
@@ -137,12 +138,12 @@ func (w *remoteWorker) connect() (c *Child, release func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.out = newTap(stdout, w.pool.options.rest[0])
+	w.out = newTap(stdout, first.stdout, w.pool.options.rest[0])
 	stderr, fd2, err := open("stderr", true)
 	if err != nil {
 		return nil, nil, err
 	}
-	w.err = newTap(stderr, w.pool.options.rest[1])
+	w.err = newTap(stderr, first.stderr, w.pool.options.rest[1])
 	c.output, c.extra = [2]int{fd1, fd2}, []int{in, out}
 	w.frames = wire.NewReader(w.from)
 	return c, release, nil

@@ -32,8 +32,12 @@ type tap struct {
 // twice over.
 const tailSize = 4 << 10
 
-func newTap(f *os.File, rest io.Writer) *tap {
-	t := &tap{file: f, rest: rest, to: rest, done: make(chan struct{}), fd: -1}
+// newTap reads f for to, nil: for rest, until lead says otherwise.
+func newTap(f *os.File, to, rest io.Writer) *tap {
+	if to == nil {
+		to = rest
+	}
+	t := &tap{file: f, rest: rest, to: to, done: make(chan struct{}), fd: -1}
 	raw, err := f.SyscallConn()
 	if err != nil { // never: f is a pipe that was opened a moment ago
 		close(t.done)

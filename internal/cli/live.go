@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"flow/dag"
 	"flow/engine"
 )
 
@@ -34,6 +35,8 @@ type live struct {
 	total   int
 	count   map[string]int // tasks that have ended, by status
 	allowed int            // of those that failed
+	eta     *eta           // nil: nothing is expected
+	places  func(*dag.Executor) int
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -49,9 +52,9 @@ type row struct {
 	working, ended, failed int // its instances
 }
 
-func newLive(f *os.File, ends *endings) *live {
+func newLive(f *os.File, ends *endings, places func(*dag.Executor) int) *live {
 	v := &live{
-		ends: ends, out: f, style: newStyle(f), count: make(map[string]int),
+		ends: ends, out: f, places: places, style: newStyle(f), count: make(map[string]int),
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(f.Fd()))
 			if err != nil || w < 10 || h < 3 {
@@ -90,12 +93,16 @@ func (v *live) event(e engine.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.ends.note(&e)
+	if v.eta != nil && e.Task != "" {
+		v.eta.event(&e)
+	}
 	if line := v.ends.line(&e, v.style, true); line != "" {
 		v.pending = append(v.pending, line)
 	}
 	switch e.Type {
 	case engine.RunStarted:
 		v.total = e.Total
+		v.eta = newETA(v.ends.plan, e.Expected, v.places)
 	case engine.AttemptStarted:
 		v.begin(&e)
 	case engine.AttemptEnded:
@@ -227,7 +234,14 @@ func (v *live) status(now time.Time, width int) string {
 	parts = append(parts, duration(elapsed))
 	// Without a history every task counts the same, which is good enough for a
 	// guess once a third is done.
-	if left := v.total - done; done*3 >= v.total && left > 0 && elapsed > 2*time.Second {
+	left := v.total - done
+	switch {
+	case left == 0:
+	case v.eta != nil:
+		if span := v.eta.left(now); span >= time.Second {
+			parts = append(parts, "about "+span.Round(time.Second).String()+" left")
+		}
+	case done*3 >= v.total && elapsed > 2*time.Second:
 		parts = append(parts, "about "+duration(elapsed/time.Duration(done)*time.Duration(left))+" left")
 	}
 	return v.style.bold(fit(v.ends.plan.Workflow.Name+"  "+strings.Join(parts, " · "), width-1))

@@ -77,6 +77,9 @@ func (p *planned) foresee(plan *dag.Plan, f *runFlags) error {
 	if h != nil {
 		world.Cache, err = engine.NewCacheView(h, plan, time.Now())
 	}
+	if err == nil && f.from != nil {
+		world.Kept, err = earlier(h, plan, f.from)
+	}
 	if err == nil {
 		p.Forecast, err = sim.Foresee(plan, p.start, world)
 	}
@@ -94,6 +97,18 @@ func (p *planned) foresee(plan *dag.Plan, f *runFlags) error {
 		p.Critical = p.estimate.Path
 	}
 	return err
+}
+
+// earlier are the results that a run from some tasks on begins with.
+func earlier(h *engine.Home, plan *dag.Plan, from []string) (*sim.Kept, error) {
+	if h == nil {
+		return nil, usage("", "--from-task: no run of %s has succeeded yet: there are no results to begin with", plan.Workflow.Name)
+	}
+	e, err := engine.NewEarlier(h, plan, from)
+	if err != nil {
+		return nil, startError(err)
+	}
+	return &sim.Kept{Run: e.Run, Result: e.Result}, nil
 }
 
 // begin reads a workflow and says what a run of it now would begin with.

@@ -17,6 +17,7 @@ import (
 type runFlags struct {
 	params  []string
 	only    []string
+	from    []string
 	jobs    int
 	workers int
 	json    bool
@@ -28,6 +29,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "a param of the workflow, `name=value`; repeatable")
 	fl.StringSliceVar(&f.only, "only", nil, "only these `tasks`, and what they depend on")
+	fl.StringSliceVar(&f.from, "from-task", nil, "only these `tasks`, and what depends on them; all others have their results of the last successful run")
 	fl.IntVar(&f.jobs, "jobs", 0, "attempts at once, in all pools together (0: no limit)")
 	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the file says)")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
@@ -42,8 +44,17 @@ func (f *runFlags) options() (engine.Options, error) {
 	if f.only != nil && (len(f.only) == 0 || slices.Contains(f.only, "")) {
 		return engine.Options{}, usage("for example --only extract,load", "--only names no task")
 	}
+	if f.from != nil && (len(f.from) == 0 || slices.Contains(f.from, "")) {
+		return engine.Options{}, usage("for example --from-task load", "--from-task names no task")
+	}
+	switch {
+	case f.from != nil && f.only != nil:
+		return engine.Options{}, usage("", "--from-task and --only are two different selections")
+	case f.from != nil && f.keep.none:
+		return engine.Options{}, usage("", "--from-task begins with results of the history, and --no-history has none")
+	}
 	params, err := readParams(f.params)
-	return engine.Options{Params: params, Only: f.only}, err
+	return engine.Options{Params: params, Only: f.only, From: f.from}, err
 }
 
 func newRun(std streams) *cobra.Command {
@@ -135,7 +146,7 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 
 // runPlan runs a plan and shows it. h may be nil.
 func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
-	v := newView(std, plan, f.json)
+	v := newView(std, plan, f)
 	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
 	if h != nil {
 		opts = append(opts, engine.History(h))

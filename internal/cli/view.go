@@ -16,13 +16,13 @@ import (
 
 // newView chooses how a run is shown: JSON lines, a live picture on a terminal,
 // or a line for each task that ends.
-func newView(std streams, plan *dag.Plan, asJSON bool) view {
-	if asJSON {
+func newView(std streams, plan *dag.Plan, f *runFlags) view {
+	if f.json {
 		return &jsonView{enc: encoder(std.out), talk: std.err, gone: make(chan struct{})}
 	}
 	ends := &endings{std: std, plan: plan, began: time.Now(), tails: make(map[string]string), told: make(map[telling]int)}
-	if f, tty := terminal(std.err); tty && os.Getenv("TERM") != "dumb" {
-		return newLive(f, ends)
+	if file, tty := terminal(std.err); tty && os.Getenv("TERM") != "dumb" {
+		return newLive(file, ends, engine.Places(f.workers))
 	}
 	return &plainView{ends: ends, style: newStyle(std.err), lines: newLines(std.err)}
 }

@@ -59,18 +59,25 @@ type Cache interface {
 	Find(t *dag.Task, key any) (result any, run, why string, err error)
 }
 
+// Kept tells of tasks that stand with the result of an earlier run, whose id is Run.
+type Kept struct {
+	Run    string
+	Result func(task int) (v any, ok bool)
+}
+
 // World is what a forecast rests on beside the plan. All of it may be left out.
 type World struct {
 	Places func(*dag.Executor) int // the number of places of an executor
 	Jobs   int                     // the limit over all; 0: none
 	Look   Look
 	Cache  Cache // nil: there are no earlier results
+	Kept   *Kept // nil: none does
 }
 
 // Foresee works out what a run would do, without any effect.
 func Foresee(p *dag.Plan, start *run.Start, w World) (*Forecast, error) {
 	f := &forecaster{
-		plan: p, start: start, look: w.Look, cache: w.Cache, outs: make([]dag.Outcome, len(p.Nodes)),
+		plan: p, start: start, look: w.Look, cache: w.Cache, kept: w.Kept, outs: make([]dag.Outcome, len(p.Nodes)),
 		ok: make([]answer, len(p.Nodes)), out: &Forecast{Plan: p, Tasks: make([]TaskForecast, len(p.Nodes))},
 	}
 	chosen := f.chosen()
@@ -119,6 +126,7 @@ type forecaster struct {
 	start *run.Start
 	look  Look
 	cache Cache
+	kept  *Kept
 	outs  []dag.Outcome // of what is cached
 	ok    []answer      // by task: it and all that it depends on would succeed
 	out   *Forecast
@@ -149,6 +157,10 @@ func (f *forecaster) decide(i int32, chosen map[int32]bool) {
 	tf.Decision, tf.Reason = f.condition(t, upstream, because)
 	if tf.Decision == Skips {
 		f.ok[i] = no
+		return
+	}
+	if f.stands(t, tf) {
+		f.ok[i] = upstream
 		return
 	}
 	if f.look != nil {
@@ -288,6 +300,19 @@ func (f *forecaster) settled(u *dag.Uses) bool {
 		}
 	}
 	return len(u.Secrets) == 0 && !u.Fan && !u.Moment
+}
+
+// stands reports whether a task has its result already.
+func (f *forecaster) stands(t *dag.Task, tf *TaskForecast) bool {
+	if f.kept == nil || tf.Decision == Blocked {
+		return false
+	}
+	v, ok := f.kept.Result(t.Index)
+	if ok {
+		tf.Decision, tf.Reason, tf.CachedFrom = Cached, "as in run "+f.kept.Run, f.kept.Run
+		f.outs[t.Index] = dag.Outcome{Status: dag.Succeeded, Result: v, ExitCode: -1, CachedFrom: f.kept.Run}
+	}
+	return ok
 }
 
 // lookUp asks the cache for a task that would run, if its key can be known now.

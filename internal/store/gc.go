@@ -15,7 +15,8 @@ import (
 	"flow/internal/run"
 )
 
-// Keep says which runs that have ended are kept. Those that have not are always.
+// Keep says which runs that have ended are kept. Those that have not are always, and what
+// they are retries of.
 type Keep struct {
 	Age         time.Duration // since they ended; 0: for ever
 	PerWorkflow int           // the newest of each workflow; 0: all
@@ -38,7 +39,7 @@ const young = time.Hour
 // run. With dry it only tells. Its cost is linear in what is stored.
 func (s *Store) GC(keep Keep, now time.Time, dry bool) (*Collected, error) {
 	c := new(Collected)
-	total, of := 0, make(map[string]int)
+	total, of, needed := 0, make(map[string]int), make(map[string]bool)
 	for r, err := range s.Runs(Filter{}) {
 		if err != nil {
 			return nil, err
@@ -47,7 +48,10 @@ func (s *Store) GC(keep Keep, now time.Time, dry bool) (*Collected, error) {
 		of[r.Workflow]++
 		old := keep.Age > 0 && now.Sub(r.Ended) > keep.Age
 		many := keep.PerWorkflow > 0 && of[r.Workflow] > keep.PerWorkflow || keep.Total > 0 && total > keep.Total
-		if !r.Ended.IsZero() && (old || many) {
+		if r.Ended.IsZero() && r.Of != "" {
+			needed[r.Of] = true // an older one: it comes later
+		}
+		if !r.Ended.IsZero() && (old || many) && !needed[r.ID] {
 			c.Runs = append(c.Runs, r)
 		}
 	}

@@ -39,8 +39,8 @@ func (s *Store) Begin(r Run, text []byte, first ...run.Event) (*Journal, error) 
 		if _, err := tx.Exec(`INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Hash, text); err != nil {
 			return err
 		}
-		res, err := tx.Exec(`INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape)
+		res, err := tx.Exec(`INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape, r.Again)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ type Run struct {
 	Of       string    // the run that it is a retry of
 	Tasks    int
 	Token    string // of the processes of whoever ran it last
+	Again    string // JSON: what of the run Of is to run again
 	Shape    string // of its params: runs of the same shape are expected to take as long
 
 	num int64
@@ -41,11 +42,11 @@ type Run struct {
 // ErrNoRun says that there is no such run.
 var ErrNoRun = errors.New("store: no such run")
 
-const runColumns = `num, id, workflow, file, text, status, reason, message, started, ended, cause, of, tasks, token, shape`
+const runColumns = `num, id, workflow, file, text, status, reason, message, started, ended, cause, of, tasks, token, shape, again`
 
 func scanRun(row interface{ Scan(...any) error }) (r Run, err error) {
 	var started, ended int64
-	err = row.Scan(&r.num, &r.ID, &r.Workflow, &r.File, &r.Hash, &r.Status, &r.Reason, &r.Message, &started, &ended, &r.Cause, &r.Of, &r.Tasks, &r.Token, &r.Shape)
+	err = row.Scan(&r.num, &r.ID, &r.Workflow, &r.File, &r.Hash, &r.Status, &r.Reason, &r.Message, &started, &ended, &r.Cause, &r.Of, &r.Tasks, &r.Token, &r.Shape, &r.Again)
 	r.Started = time.UnixMilli(started)
 	if ended != 0 {
 		r.Ended = time.UnixMilli(ended)

@@ -64,6 +64,7 @@ CREATE TABLE cache (
 CREATE INDEX cache_by_used ON cache (used);
 
 ALTER TABLE runs ADD COLUMN shape TEXT NOT NULL DEFAULT ''; -- of the params: runs that are alike take alike
+ALTER TABLE runs ADD COLUMN again TEXT NOT NULL DEFAULT ''; -- JSON: what of the run in "of" is to run again
 `,
 }
 

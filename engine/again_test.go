@@ -1,0 +1,127 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flow/dag"
+	"flow/engine"
+)
+
+// A run that stands on results of another goes on with them after a crash.
+func TestResumeOfRetry(t *testing.T) {
+	for _, again := range []struct {
+		name string
+		run  func(e *engine.Engine, first string) (*engine.Run, error)
+	}{
+		{"retry", func(e *engine.Engine, first string) (*engine.Run, error) {
+			return e.Retry(first, engine.Again{Tasks: []string{"b"}, Downstream: true}, engine.Options{})
+		}},
+		{"from", nil},
+	} {
+		t.Run(again.name, func(t *testing.T) {
+			dir := t.TempDir()
+			home := newHome(t)
+			plan := planOf(t, dir, `
+tasks:
+  a: { run: 'echo a >> side; echo one' }
+  b: { run: 'echo b >> side; test ! -e slow || test -e fast || { touch here; sleep 1000; }; echo two', needs: a }
+  c: { run: 'echo c >> side; echo three' }
+  d: { run: 'echo "$x" >> side', inputs: { x: "${{ tasks.a.result + tasks.c.result }}" }, needs: [b, e] }
+  e: { for_each: [1, 2], run: 'echo "e$n" >> side', inputs: { n: "${{ item }}" }, max_parallel: 1 }
+`)
+			touch := func(name string) {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			first, err := newEngine(t, engine.History(home)).Run(t.Context(), plan, engine.Options{})
+			if err != nil || first.Status != "succeeded" {
+				t.Fatal(err, first)
+			}
+			if err := os.Remove(filepath.Join(dir, "side")); err != nil {
+				t.Fatal(err)
+			}
+			touch("slow")
+			broken, err := engine.OpenHome(home.Dir(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := newEngine(t, engine.History(broken))
+			var r *engine.Run
+			if again.run != nil {
+				r, err = again.run(e, first.Run)
+			} else {
+				r, err = e.Start(plan, engine.Options{From: []string{"b"}})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				if _, err := os.Stat(filepath.Join(dir, "here")); err == nil {
+					break
+				}
+			}
+			if err := broken.Close(); err != nil {
+				t.Fatal(err)
+			}
+			r.Cancel()
+			<-r.Done()
+			touch("fast")
+			r, err = newEngine(t, engine.History(home)).Resume(r.ID, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := wait(t, r)
+			side, err := os.ReadFile(filepath.Join(dir, "side"))
+			if got := strings.Join(strings.Fields(string(side)), " "); err != nil || s.Status != "succeeded" || got != "b b onethree" {
+				t.Errorf("%v, %q, %+v", err, got, s)
+			}
+		})
+	}
+}
+
+// A run from a task on needs a run that has succeeded; what is new runs.
+func TestFromTask(t *testing.T) {
+	dir := t.TempDir()
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	text := `
+tasks:
+  a: { run: 'echo a >> side; echo one' }
+  b: { run: 'echo b >> side; test ! -e bad', needs: a }
+`
+	start := func(text string, from ...string) error {
+		_, err := e.Run(t.Context(), planOf(t, dir, text), engine.Options{From: from})
+		return err
+	}
+	if err := start(text, "b"); err == nil || !strings.Contains(err.Error(), "no run of w has succeeded yet") {
+		t.Error(err)
+	}
+	if err := start(text, "none"); err == nil || !strings.Contains(err.Error(), "none: no such task") {
+		t.Error(err)
+	}
+	if err := start(text); err != nil {
+		t.Error(err)
+	}
+	if err := start(text+"  new: { run: 'echo new >> side' }\n", "b"); err != nil {
+		t.Error(err)
+	}
+	side, err := os.ReadFile(filepath.Join(dir, "side"))
+	if got := strings.Join(strings.Fields(string(side)), " "); err != nil || got != "a b b new" && got != "a b new b" {
+		t.Errorf("%v, %q", err, got)
+	}
+	if err := newEngineError(t, planOf(t, dir, text), "b"); err == nil || !strings.Contains(err.Error(), "no history") {
+		t.Error(err)
+	}
+}
+
+func newEngineError(t *testing.T, plan *dag.Plan, from string) error {
+	t.Helper()
+	_, err := newEngine(t).Start(plan, engine.Options{From: []string{from}})
+	return err
+}
