@@ -176,7 +176,7 @@ func (h *heard) all() string {
 func (h *heard) check(t *testing.T) {
 	t.Helper()
 	for kind, secret := range planted {
-		for _, line := range strings.Split(secret, "\n") {
+		for line := range strings.SplitSeq(secret, "\n") {
 			quoted, _ := json.Marshal(line)
 			for _, code := range []string{
 				line, string(bytes.Trim(quoted, `"`)), strings.ReplaceAll(line, "'", `'\''`),

@@ -66,6 +66,38 @@ CREATE INDEX cache_by_used ON cache (used);
 ALTER TABLE runs ADD COLUMN shape TEXT NOT NULL DEFAULT ''; -- of the params: runs that are alike take alike
 ALTER TABLE runs ADD COLUMN again TEXT NOT NULL DEFAULT ''; -- JSON: what of the run in "of" is to run again
 `,
+	`
+CREATE TABLE causes (
+	num      INTEGER PRIMARY KEY,
+	key      TEXT NOT NULL UNIQUE,
+	workflow TEXT NOT NULL,
+	kind     TEXT NOT NULL,    -- schedule, file, workflow or webhook
+	what     TEXT NOT NULL,    -- for people
+	upto     INTEGER NOT NULL, -- Unix milliseconds
+	active   INTEGER NOT NULL
+);
+
+CREATE TABLE ledger (
+	cause   INTEGER NOT NULL,
+	at      INTEGER NOT NULL, -- Unix milliseconds: the nominal time
+	sight   TEXT NOT NULL,    -- of what is no schedule: what it saw
+	fate    TEXT NOT NULL,
+	shifted INTEGER NOT NULL,
+	decided INTEGER NOT NULL, -- Unix milliseconds
+	run     TEXT NOT NULL,    -- id; '' for none
+	begun   INTEGER NOT NULL, -- 0: something is still to come of it
+	note    TEXT NOT NULL,
+	params  TEXT NOT NULL,    -- JSON: of what is no schedule, those of the run
+	PRIMARY KEY (cause, at, sight)
+) WITHOUT ROWID;
+CREATE INDEX ledger_by_time ON ledger (at);
+CREATE INDEX ledger_unsettled ON ledger (at) WHERE begun = 0;
+
+CREATE TABLE good (
+	file TEXT PRIMARY KEY, -- absolute
+	text BLOB NOT NULL     -- the last one that could be used
+) WITHOUT ROWID;
+`,
 }
 
 // NewerError says that a home was written by a later flow.

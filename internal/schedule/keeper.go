@@ -1,0 +1,413 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"flow/dag"
+	"flow/internal/cron"
+)
+
+// Grace is how late a time may be decided on without having been missed.
+const Grace = time.Minute
+
+// chunk is how many times of one schedule are decided on in one transaction: after a long
+// sleep, or a leap of the clock, there may be many.
+const chunk = 1000
+
+// backwards is how far the clock has to go back for its times to be looked at anew. The
+// ledger sees to it that none is started twice.
+const backwards = time.Minute
+
+// Version is a workflow as it was read from its file.
+type Version struct {
+	File string // absolute
+	Plan *dag.Plan
+}
+
+// Keeper decides what is started when. It is used by one goroutine.
+type Keeper struct {
+	ledger Ledger
+	runner Runner
+
+	entries map[string]*entry // by the key of the cause
+	order   []*entry          // in order of workflow and place in the file
+	of      map[string]*entry // by live run
+	rows    map[string]Row    // by run: of those that have not begun
+	known   map[string]Cause  // as the ledger had them
+}
+
+// entry is a schedule or a trigger of a file.
+type entry struct {
+	cause   Cause
+	version *Version
+	index   int // among the workflow's schedules; -1: it is a trigger
+	sched   *cron.Schedule
+	def     *dag.Schedule
+	jitter  time.Duration
+	next    cron.Time // the next time, if any
+	more    bool      // there is a next time
+
+	live  []string // runs that it has started and that go on, the oldest first
+	queue []Row    // waiting for these
+}
+
+// NewKeeper takes over from whoever kept the ledger before.
+func NewKeeper(l Ledger, r Runner) (*Keeper, error) {
+	known, err := l.Causes()
+	if err != nil {
+		return nil, err
+	}
+	return &Keeper{ledger: l, runner: r, known: known, entries: make(map[string]*entry), of: make(map[string]*entry), rows: make(map[string]Row)}, nil
+}
+
+// Update tells what the files say now. What is new counts from now on; what was counted
+// before, also by an earlier keeper, goes on from where that was.
+func (k *Keeper) Update(versions []*Version, now time.Time) error {
+	before := k.entries
+	k.entries, k.order = make(map[string]*entry), nil
+	var changed []Cause
+	for _, v := range versions {
+		for _, e := range entriesOf(v) {
+			if k.entries[e.cause.Key] != nil {
+				continue // the same twice is once
+			}
+			k.adopt(e, before[e.cause.Key], now)
+			k.entries[e.cause.Key] = e
+			k.order = append(k.order, e)
+			if k.known[e.cause.Key] != e.cause {
+				changed = append(changed, e.cause)
+			}
+		}
+	}
+	for key, c := range k.known {
+		if c.Active && k.entries[key] == nil {
+			c.Active = false
+			changed = append(changed, c)
+		}
+	}
+	if len(changed) > 0 {
+		if _, err := k.ledger.Decide(changed, nil); err != nil {
+			return err
+		}
+	}
+	for _, c := range changed {
+		k.known[c.Key] = c
+	}
+	return k.unqueue(before, now)
+}
+
+// unqueue gives up what waits for its turn of schedules that are gone, or switched off.
+func (k *Keeper) unqueue(before map[string]*entry, now time.Time) error {
+	var settle []Row
+	for key, old := range before {
+		e := k.entries[key]
+		if len(old.queue) == 0 || e != nil && e.cause.Active {
+			continue
+		}
+		note := "its schedule was removed before its turn came"
+		if e != nil {
+			note, e.queue = "its schedule was switched off before its turn came", nil
+		}
+		for _, r := range old.queue {
+			r.Fate, r.Begun, r.Note, r.Decided = Skipped, true, note, now.Truncate(time.Millisecond)
+			settle = append(settle, r)
+		}
+	}
+	return k.ledger.Settle(settle...)
+}
+
+// adopt gives an entry its state: that of the one before it in this keeper, that of the
+// ledger, or a new one.
+func (k *Keeper) adopt(e, old *entry, now time.Time) {
+	was, ok := k.known[e.cause.Key]
+	switch {
+	case old != nil:
+		e.live, e.queue = old.live, old.queue
+		for _, run := range e.live {
+			k.of[run] = e
+		}
+	}
+	switch {
+	case e.cause.Active && ok && was.Active:
+		e.cause.Upto = was.Upto
+		if old != nil {
+			e.cause.Upto = old.cause.Upto
+		}
+	case !e.cause.Active && old != nil && !old.cause.Active:
+		e.cause.Upto = old.cause.Upto
+	default:
+		e.cause.Upto = now.Truncate(time.Millisecond)
+	}
+	e.seek()
+}
+
+// entriesOf are the schedules and triggers of a workflow.
+func entriesOf(v *Version) []*entry {
+	w := v.Plan.Workflow
+	var all []*entry
+	for i := range w.Schedules {
+		d := &w.Schedules[i]
+		s, err := cron.Parse(d.Cron, d.Timezone, d.Start)
+		if err != nil {
+			continue // the file would not be valid
+		}
+		key := keyOf(w, d)
+		all = append(all, &entry{
+			cause:   Cause{Key: key, Workflow: w.Name, Trigger: "schedule", What: d.Cron + " " + zone(d.Timezone), Active: d.Enabled},
+			version: v, index: i, sched: s, def: d, jitter: jitterOf(key, d.Jitter),
+		})
+	}
+	for i := range w.Triggers {
+		t := &w.Triggers[i]
+		c := Cause{Key: keyOfTrigger(w, t), Workflow: w.Name, Active: true}
+		switch {
+		case t.File != "":
+			c.Trigger, c.What = "file", t.File
+		case t.Workflow != "":
+			c.Trigger, c.What = "workflow", t.Workflow
+		default:
+			c.Trigger, c.What = "webhook", t.Webhook
+		}
+		all = append(all, &entry{cause: c, version: v, index: -1})
+	}
+	return all
+}
+
+func zone(name string) string {
+	if name == "" {
+		return "UTC"
+	}
+	return name
+}
+
+// seek finds the next time after Upto.
+func (e *entry) seek() {
+	e.more = false
+	if e.sched == nil {
+		return
+	}
+	after := e.cause.Upto
+	if !e.def.Start.IsZero() && after.Before(e.def.Start) {
+		after = e.def.Start.Add(-time.Nanosecond)
+	}
+	e.next, e.more = e.sched.Next(after)
+	if e.more && !e.def.End.IsZero() && e.next.At.After(e.def.End) {
+		e.more = false
+	}
+}
+
+// due is when the next time is to be decided on.
+func (e *entry) due() time.Time { return e.next.At.Add(e.jitter) }
+
+// Next returns when Tick is to be called at the latest; false: never, as it looks now. Its
+// cost is linear in schedules.
+func (k *Keeper) Next() (time.Time, bool) {
+	var first time.Time
+	found := false
+	for _, e := range k.order {
+		if e.more && (!found || e.due().Before(first)) {
+			first, found = e.due(), true
+		}
+	}
+	return first, found
+}
+
+// Tick decides on all times that have come. After an error nothing is changed, and it is to
+// be called again. more: there are so many that it is to be called again at once.
+func (k *Keeper) Tick(now time.Time) (more bool, err error) {
+	d := decision{k: k, now: now.Truncate(time.Millisecond)}
+	for _, e := range k.order {
+		if e.sched != nil && d.now.Before(e.cause.Upto.Add(-backwards)) {
+			e.cause.Upto = d.now // the clock was set back
+			e.seek()
+		}
+		if e.more && !e.due().After(d.now) {
+			more = d.take(e) || more
+		}
+	}
+	return more, d.carryOut()
+}
+
+// decision is what a Tick comes to.
+type decision struct {
+	k       *Keeper
+	now     time.Time
+	before  []undo // how the entries were
+	causes  []Cause
+	rows    []Row
+	of      []*entry // by row
+	replace []string // runs that are to make room
+	settle  []Row    // queued rows that a newer one takes the place of
+}
+
+type undo struct {
+	e     *entry
+	copy  entry
+	runs  []string
+	queue []Row
+}
+
+// take decides on the times of one schedule.
+func (d *decision) take(e *entry) (more bool) {
+	d.before = append(d.before, undo{e: e, copy: *e, runs: slices.Clone(e.live), queue: slices.Clone(e.queue)})
+	var times []cron.Time
+	for e.more && !e.due().After(d.now) && len(times) < chunk {
+		times = append(times, e.next)
+		e.cause.Upto = e.next.At
+		e.seek()
+	}
+	more = e.more && !e.due().After(d.now)
+	catch := d.caught(e, times, more)
+	for i, t := range times {
+		switch {
+		case !e.cause.Active:
+			d.add(e, t, Disabled, "")
+		case d.now.Sub(t.At.Add(e.jitter)) <= Grace:
+			d.fire(e, t, Fired)
+		case catch[i]:
+			d.fire(e, t, CaughtUp)
+		default:
+			d.add(e, t, Missed, "nobody was there for "+span(d.now.Sub(t.At)))
+		}
+	}
+	d.causes = append(d.causes, e.cause)
+	return more
+}
+
+// caught says which of the times that were missed are caught up.
+func (d *decision) caught(e *entry, times []cron.Time, more bool) []bool {
+	catch := make([]bool, len(times))
+	last := -1
+	for i, t := range times {
+		late := d.now.Sub(t.At.Add(e.jitter))
+		if late <= Grace {
+			break
+		}
+		if late <= e.def.CatchupWindow {
+			last = i
+			catch[i] = e.def.Catchup == "all"
+		}
+	}
+	// Of several chunks, the latest is in the last.
+	if e.def.Catchup == "latest" && last >= 0 && !(more && d.now.Sub(e.due()) > Grace) {
+		catch[last] = true
+	}
+	return catch
+}
+
+// fire decides on a time that is to start a run, by what the schedule says of overlaps.
+func (d *decision) fire(e *entry, t cron.Time, fate string) {
+	busy := len(e.live) > 0 || len(e.queue) > 0
+	overlap := e.def.Overlap
+	if fate == CaughtUp && overlap != "allow" {
+		overlap = "queue" // they are many by their nature
+	}
+	switch {
+	case !busy || overlap == "allow":
+		r := d.add(e, t, fate, "")
+		r.Run, r.Begun = d.k.runner.NewID(), false
+		e.live = append(e.live, r.Run)
+	case overlap == "queue":
+		r := d.add(e, t, Queued, d.waits(e))
+		r.Begun = false
+		e.queue = append(e.queue, *r)
+	case overlap == "replace":
+		for _, q := range e.queue {
+			q.Fate, q.Begun, q.Decided, q.Note = Skipped, true, d.now, "a newer time took its place"
+			d.settle = append(d.settle, q)
+		}
+		d.replace = append(d.replace, e.live...)
+		r := d.add(e, t, Queued, d.waits(e))
+		r.Begun = false
+		e.queue = append(e.queue[:0:0], *r)
+	default:
+		d.add(e, t, Skipped, d.waits(e))
+	}
+}
+
+// waits says what stands in a time's way.
+func (d *decision) waits(e *entry) string {
+	if len(e.live) == 0 {
+		return fmt.Sprintf("%d times are queued before it", len(e.queue))
+	}
+	return "run " + e.live[len(e.live)-1] + " had not ended"
+}
+
+func (d *decision) add(e *entry, t cron.Time, fate, note string) *Row {
+	d.rows = append(d.rows, Row{
+		Key: e.cause.Key, At: t.At, Fate: fate, Shifted: t.Shifted, Decided: d.now, Begun: true, Note: note,
+		Workflow: e.cause.Workflow, Trigger: e.cause.Trigger, Of: e.cause.What,
+	})
+	d.of = append(d.of, e)
+	return &d.rows[len(d.rows)-1]
+}
+
+// carryOut records the decision and starts what it comes to.
+func (d *decision) carryOut() error {
+	if len(d.causes) == 0 {
+		return nil
+	}
+	fresh, err := d.k.ledger.Decide(d.causes, d.rows)
+	if err == nil {
+		err = d.k.ledger.Settle(d.settle...)
+	}
+	if err != nil {
+		for _, u := range d.before {
+			*u.e = u.copy
+			u.e.live, u.e.queue = u.runs, u.queue
+		}
+		return err
+	}
+	for _, c := range d.causes {
+		d.k.known[c.Key] = c
+	}
+	for _, run := range d.replace {
+		d.k.runner.Replace(run)
+	}
+	for i := range d.rows {
+		r, e := &d.rows[i], d.of[i]
+		switch {
+		case !fresh[i]: // somebody was before us
+			e.drop(r)
+		case r.Run != "":
+			d.k.launch(e, r)
+		}
+	}
+	return nil
+}
+
+// drop forgets what was decided on a time that has its row already.
+func (e *entry) drop(r *Row) {
+	e.live = slices.DeleteFunc(e.live, func(run string) bool { return run == r.Run })
+	e.queue = slices.DeleteFunc(e.queue, func(q Row) bool { return q.At.Equal(r.At) && q.What == r.What })
+}
+
+// launch gives a row's run to the runner.
+func (k *Keeper) launch(e *entry, r *Row) {
+	k.of[r.Run], k.rows[r.Run] = e, *r
+	f := Firing{
+		Run: r.Run, Version: e.version, Trigger: e.cause.Trigger, Schedule: e.index, Params: r.Params, Key: e.cause.Key,
+	}
+	if e.sched != nil {
+		t, _ := e.sched.Next(r.At.Add(-time.Nanosecond)) // in its zone
+		f.At, f.From, f.To = t.At, t.At, t.At
+		if prev, ok := e.sched.Prev(r.At); ok {
+			f.From = prev.At
+		}
+	}
+	k.runner.Launch(f)
+}
+
+// span is a duration for people.
+func span(d time.Duration) string {
+	if d < time.Hour {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// ErrSkipped refuses a run for which there was no place (concurrency).
+var ErrSkipped = errors.New("there was no place for it (concurrency)")

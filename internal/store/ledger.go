@@ -1,0 +1,241 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The ledger has a row for each time at which something was to be started, and says what
+// became of it. Schedule and time are unique, and so is what a trigger that is no schedule
+// saw: so nothing is started twice, whoever tries, however often, and whatever is done to
+// the clock.
+
+// Cause is a schedule, or another trigger, as the ledger knows it.
+type Cause struct {
+	Key      string // unique: its identity
+	Workflow string
+	Trigger  string // schedule, file, workflow or webhook
+	What     string // for people: the expression and its zone, the file, …
+	// Upto is the moment up to which each of its times has a row, and before which there
+	// is none.
+	Upto time.Time
+	// Active: a service counts its times. One that is not starts anew when it becomes so.
+	Active bool
+}
+
+// Row is one time of a cause and its fate.
+type Row struct {
+	Key     string // of the cause
+	At      time.Time
+	What    string // of a trigger that is no schedule: what it saw; else ""
+	Fate    string
+	Shifted bool
+	Decided time.Time
+	Run     string // the id of the run that it was to start; "": none
+	Begun   bool   // that run has begun, or can't
+	Note    string
+	Params  string // JSON: those of the run, where a trigger that is no schedule has some
+
+	Workflow, Trigger, Of string // of the cause: filled in by Ledger (Of is its What)
+}
+
+// Causes returns all causes that were ever seen, by key.
+func (s *Store) Causes() (map[string]Cause, error) {
+	rows, err := s.read.Query(`SELECT key, workflow, kind, what, upto, active FROM causes`)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	all := make(map[string]Cause)
+	for rows.Next() {
+		var c Cause
+		var upto int64
+		if err := rows.Scan(&c.Key, &c.Workflow, &c.Trigger, &c.What, &upto, &c.Active); err != nil {
+			return nil, s.explain(err)
+		}
+		c.Upto = time.UnixMilli(upto)
+		all[c.Key] = c
+	}
+	return all, s.explain(rows.Err())
+}
+
+// Decide records causes and rows in one transaction: causes as they are now, rows only
+// where there is none yet for that cause, time and sight. It tells which rows are new.
+func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
+	fresh = make([]bool, len(rows))
+	err = s.transaction(func(tx *sql.Tx) error {
+		nums := make(map[string]int64)
+		for i := range causes {
+			c := &causes[i]
+			if _, err := tx.Exec(`INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
+				ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`,
+				c.Key, c.Workflow, c.Trigger, c.What, c.Upto.UnixMilli(), c.Active); err != nil {
+				return err
+			}
+		}
+		for i := range rows {
+			r := &rows[i]
+			num, ok := nums[r.Key]
+			if !ok {
+				if err := tx.QueryRow(`SELECT num FROM causes WHERE key = ?`, r.Key).Scan(&num); err != nil {
+					return err
+				}
+				nums[r.Key] = num
+			}
+			res, err := tx.Exec(`INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+				num, r.At.UnixMilli(), r.What, r.Fate, r.Shifted, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Params)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			fresh[i] = n == 1
+		}
+		return nil
+	})
+	return fresh, err
+}
+
+// Settle changes the fate of rows that are there: Fate, Decided, Run, Begun and Note.
+func (s *Store) Settle(rows ...Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.transaction(func(tx *sql.Tx) error {
+		for i := range rows {
+			r := &rows[i]
+			if _, err := tx.Exec(`UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
+				WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`,
+				r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const selectLedger = `SELECT c.key, l.at, l.sight, l.fate, l.shifted, l.decided, l.run, l.begun, l.note, l.params, c.workflow, c.kind, c.what
+	FROM ledger l JOIN causes c ON c.num = l.cause `
+
+// Unsettled returns the rows of which something is still to come, the oldest first: those
+// that are queued, and those whose run has not begun.
+func (s *Store) Unsettled() ([]Row, error) {
+	return s.ledger(selectLedger + `WHERE l.begun = 0 ORDER BY l.at, l.cause`)
+}
+
+// LastRun returns the newest run that a cause has started; "": none.
+func (s *Store) LastRun(key string) (run string, err error) {
+	err = s.read.QueryRow(`SELECT run FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND run != '' AND begun = 1 ORDER BY at DESC LIMIT 1`, key).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return run, s.explain(err)
+}
+
+// Seen reports whether a cause has a row for a sight.
+func (s *Store) Seen(key, sight string) (bool, error) {
+	var n int
+	err := s.read.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND sight = ? LIMIT 1)`, key, sight).Scan(&n)
+	return n > 0, s.explain(err)
+}
+
+// LedgerFilter says which rows are wanted. The zero value means all.
+type LedgerFilter struct {
+	Workflow string
+	Key      string
+	Before   time.Time // rows of earlier times only
+	Limit    int
+}
+
+// Ledger returns rows, the newest time first.
+func (s *Store) Ledger(f LedgerFilter) ([]Row, error) {
+	query, args := selectLedger+`WHERE 1`, []any(nil)
+	if f.Workflow != "" {
+		query, args = query+` AND c.workflow = ?`, append(args, f.Workflow)
+	}
+	if f.Key != "" {
+		query, args = query+` AND c.key = ?`, append(args, f.Key)
+	}
+	if !f.Before.IsZero() {
+		query, args = query+` AND l.at < ?`, append(args, f.Before.UnixMilli())
+	}
+	query += ` ORDER BY l.at DESC, l.cause`
+	if f.Limit > 0 {
+		query, args = query+` LIMIT ?`, append(args, f.Limit)
+	}
+	return s.ledger(query, args...)
+}
+
+func (s *Store) ledger(query string, args ...any) ([]Row, error) {
+	rows, err := s.read.Query(query, args...)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	var all []Row
+	for rows.Next() {
+		var r Row
+		var at, decided int64
+		if err := rows.Scan(&r.Key, &at, &r.What, &r.Fate, &r.Shifted, &decided, &r.Run, &r.Begun, &r.Note, &r.Params, &r.Workflow, &r.Trigger, &r.Of); err != nil {
+			return nil, s.explain(err)
+		}
+		r.At, r.Decided = time.UnixMilli(at), time.UnixMilli(decided)
+		all = append(all, r)
+	}
+	return all, s.explain(rows.Err())
+}
+
+// Good returns the last text of a workflow file that could be used, and whether there is
+// one.
+func (s *Store) Good(file string) (text []byte, ok bool, err error) {
+	err = s.read.QueryRow(`SELECT text FROM good WHERE file = ?`, file).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return text, err == nil, s.explain(err)
+}
+
+// SetGood keeps the text of a workflow file that can be used; nil: the file is gone.
+func (s *Store) SetGood(file string, text []byte) error {
+	var err error
+	if text == nil {
+		_, err = s.write.Exec(`DELETE FROM good WHERE file = ?`, file)
+	} else {
+		_, err = s.write.Exec(`INSERT INTO good (file, text) VALUES (?, ?) ON CONFLICT (file) DO UPDATE SET text = excluded.text WHERE text != excluded.text`, file, text)
+	}
+	return s.explain(err)
+}
+
+// Lead takes the lead among the services of a home: an *OwnedError says who has it. It
+// ends with release, or with the process.
+func (s *Store) Lead() (release func() error, err error) {
+	l, err := s.own("service")
+	if err != nil {
+		return nil, err
+	}
+	return l.free, nil
+}
+
+// Leader returns who leads; false: nobody.
+func (s *Store) Leader() (Owner, bool) { return s.Owner("service") }
+
+// collectLedger removes the rows of times before a moment that are settled.
+func (s *Store) collectLedger(before time.Time, dry bool) (n int64, err error) {
+	const where = ` FROM ledger WHERE at < ? AND begun = 1`
+	if dry {
+		err = s.read.QueryRow(`SELECT count(*)`+where, before.UnixMilli()).Scan(&n)
+		return n, s.explain(err)
+	}
+	res, err := s.write.Exec(`DELETE`+where, before.UnixMilli())
+	if err != nil {
+		return 0, s.explain(err)
+	}
+	if n, err = res.RowsAffected(); err != nil {
+		return n, fmt.Errorf("store: %w", err)
+	}
+	return n, nil
+}
