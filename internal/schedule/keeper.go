@@ -37,6 +37,10 @@ type Keeper struct {
 	of      map[string]*entry // by live run
 	rows    map[string]Row    // by run: of those that have not begun
 	known   map[string]Cause  // as the ledger had them
+
+	first time.Time // when the next time is due
+	due   bool      // there is one
+	last  time.Time // the last Tick
 }
 
 // entry is a schedule or a trigger of a file.
@@ -66,6 +70,7 @@ func NewKeeper(l Ledger, r Runner) (*Keeper, error) {
 // Update tells what the files say now. What is new counts from now on; what was counted
 // before, also by an earlier keeper, goes on from where that was.
 func (k *Keeper) Update(versions []*Version, now time.Time) error {
+	defer k.look()
 	before := k.entries
 	k.entries, k.order = make(map[string]*entry), nil
 	var changed []Cause
@@ -202,23 +207,31 @@ func (e *entry) seek() {
 // due is when the next time is to be decided on.
 func (e *entry) due() time.Time { return e.next.At.Add(e.jitter) }
 
-// Next returns when Tick is to be called at the latest; false: never, as it looks now. Its
-// cost is linear in schedules.
-func (k *Keeper) Next() (time.Time, bool) {
-	var first time.Time
-	found := false
+// Next returns when Tick is to be called at the latest; false: never, as it looks now.
+func (k *Keeper) Next() (time.Time, bool) { return k.first, k.due }
+
+// look finds what is due next.
+func (k *Keeper) look() {
+	k.due = false
 	for _, e := range k.order {
-		if e.more && (!found || e.due().Before(first)) {
-			first, found = e.due(), true
+		if e.more && (!k.due || e.due().Before(k.first)) {
+			k.first, k.due = e.due(), true
 		}
 	}
-	return first, found
 }
 
 // Tick decides on all times that have come. After an error nothing is changed, and it is to
 // be called again. more: there are so many that it is to be called again at once.
+//
+// Its cost is linear in schedules where something is due, or the clock was set back.
 func (k *Keeper) Tick(now time.Time) (more bool, err error) {
 	d := decision{k: k, now: now.Truncate(time.Millisecond)}
+	if !d.now.Before(k.last) && (!k.due || d.now.Before(k.first)) {
+		k.last = d.now
+		return false, nil
+	}
+	defer k.look()
+	k.last = d.now
 	for _, e := range k.order {
 		if e.sched != nil && d.now.Before(e.cause.Upto.Add(-backwards)) {
 			e.cause.Upto = d.now // the clock was set back
