@@ -43,7 +43,7 @@ Of one task: what became of it and why, up to the tasks that are the cause.`,
 				if w.spans, err = h.RunSpans(&r); err != nil {
 					return err
 				}
-				tasks := w.path()
+				tasks := w.Path()
 				if len(args) > 1 {
 					found, err := m.Plan().Find(args[1:])
 					if err != nil {
@@ -68,58 +68,17 @@ Of one task: what became of it and why, up to the tasks that are the cause.`,
 	return c
 }
 
-// timeline is a run and when its tasks could begin.
+// timeline is a run and where its time went.
 type timeline struct {
-	m     *run.Machine
+	*run.Timeline
 	plan  *dag.Plan
 	s     *run.Summary
-	ready []time.Time           // when all that a task depends on had ended
 	spans map[string]store.Span // by task; nil: it has not ended
-	last  []int                 // what it depends on and ended last; -1: nothing
 }
 
 func newTimeline(m *run.Machine) *timeline {
-	w := &timeline{m: m, plan: m.Plan(), s: m.Summary()}
-	w.ready, w.last = make([]time.Time, len(w.plan.Nodes)), make([]int, len(w.plan.Nodes))
-	for i := range w.plan.Nodes {
-		w.ready[i], w.last[i] = w.s.Started.Time, -1
-		for _, d := range w.plan.Nodes[i].Deps {
-			w.after(i, int(d))
-		}
-		if i >= int(w.plan.Main) && w.last[i] < 0 { // `finally` begins when all the others have ended
-			for k := range int(w.plan.Main) {
-				w.after(i, k)
-			}
-		}
-	}
-	return w
-}
-
-func (w *timeline) after(i, d int) {
-	if end := w.s.Tasks[d].Ended.Time; w.last[i] < 0 || end.After(w.ready[i]) {
-		w.last[i] = d
-		if end.After(w.ready[i]) {
-			w.ready[i] = end
-		}
-	}
-}
-
-// path is the critical path: from the task that ended last back to the beginning.
-func (w *timeline) path() []int {
-	at := -1
-	for i := range w.s.Tasks {
-		if end := w.s.Tasks[i].Ended; !w.s.Tasks[i].Started.IsZero() && (at < 0 || end.After(w.s.Tasks[at].Ended.Time)) {
-			at = i
-		}
-	}
-	var path []int
-	for ; at >= 0; at = w.last[at] {
-		if !w.s.Tasks[at].Started.IsZero() {
-			path = append(path, at)
-		}
-	}
-	slices.Reverse(path)
-	return path
+	t := run.NewTimeline(m)
+	return &timeline{Timeline: t, plan: m.Plan(), s: t.Summary}
 }
 
 // spent is where a task's time went.
@@ -138,9 +97,9 @@ type spent struct {
 
 func (w *timeline) spent(i int) spent {
 	t := &w.s.Tasks[i]
-	s := spent{Task: t.ID, Status: t.Status, Reason: t.Reason, Inputs: w.ready[i].Sub(w.s.Started.Time).Seconds()}
+	s := spent{Task: t.ID, Status: t.Status, Reason: t.Reason, Inputs: w.Ready[i].Sub(w.s.Started.Time).Seconds()}
 	if !t.Started.IsZero() {
-		s.worker = max(0, t.Started.Sub(w.ready[i]))
+		s.worker = max(0, t.Started.Sub(w.Ready[i]))
 		if !t.Ended.IsZero() {
 			own := w.spans[t.ID]
 			took := t.Ended.Sub(t.Started.Time)
@@ -174,7 +133,7 @@ func (w *timeline) ofRun(st style) string {
 			b.WriteString(w.failure(i, st))
 		}
 	}
-	path := w.path()
+	path := w.Path()
 	if len(path) == 0 {
 		return b.String()
 	}
@@ -208,7 +167,7 @@ func (w *timeline) failure(i int, st style) string {
 	line := fmt.Sprintf("%s %s  %s\n", st.status("failed", mark("failed")), st.bold(t.ID), message)
 	var skipped []string
 	for k := range w.plan.Nodes {
-		if s := &w.s.Tasks[k]; s.Status == "skipped" && s.Reason == "upstream" && slices.Contains(w.roots(k), i) {
+		if s := &w.s.Tasks[k]; s.Status == "skipped" && s.Reason == "upstream" && slices.Contains(w.Roots(k), i) {
 			skipped = append(skipped, s.ID)
 		}
 	}
@@ -219,31 +178,6 @@ func (w *timeline) failure(i int, st style) string {
 		line += "  " + st.faint("so were skipped: ") + strings.Join(skipped, ", ") + "\n"
 	}
 	return line
-}
-
-// roots are the tasks that failed, or were skipped by their condition or cancelled, which
-// kept a task from running: up the graph, each once.
-func (w *timeline) roots(i int) []int {
-	var found []int
-	seen := make(map[int]bool)
-	var up func(int)
-	up = func(k int) {
-		for _, d := range w.plan.Nodes[k].Deps {
-			d := int(d)
-			t := &w.s.Tasks[d]
-			if seen[d] || t.Status == "succeeded" {
-				continue
-			}
-			seen[d] = true
-			if t.Status == "skipped" && t.Reason == "upstream" {
-				up(d)
-				continue
-			}
-			found = append(found, d)
-		}
-	}
-	up(i)
-	return found
 }
 
 // brief is a duration that is most often below a millisecond.
@@ -258,7 +192,7 @@ func (w *timeline) ofTask(i int, st style) string {
 	var b strings.Builder
 	t := &w.s.Tasks[i]
 	b.WriteString(shownTask(t, len(t.ID), st))
-	for _, k := range w.roots(i) {
+	for _, k := range w.Roots(i) {
 		cause := &w.s.Tasks[k]
 		fmt.Fprintf(&b, "  %s %s", st.faint("because of"), strings.TrimLeft(shownTask(cause, len(cause.ID), st), " "))
 	}
@@ -267,11 +201,11 @@ func (w *timeline) ofTask(i int, st style) string {
 	}
 	s := w.spent(i)
 	inputs := ""
-	if w.last[i] >= 0 {
-		inputs = fmt.Sprintf(" (the last was %s)", w.s.Tasks[w.last[i]].ID)
+	if w.Last[i] >= 0 {
+		inputs = fmt.Sprintf(" (the last was %s)", w.s.Tasks[w.Last[i]].ID)
 	}
 	fmt.Fprintf(&b, "  waited %s for what it depends on%s, %s for a worker, %s for the record, %s for its process; at work for %s\n",
-		duration(w.ready[i].Sub(w.s.Started.Time)), inputs, duration(s.worker), brief(s.commit), brief(s.start), duration(s.work))
+		duration(w.Ready[i].Sub(w.s.Started.Time)), inputs, duration(s.worker), brief(s.commit), brief(s.start), duration(s.work))
 	if t.Error != nil && t.Error.Traceback != "" {
 		for line := range strings.Lines(t.Error.Traceback) {
 			fmt.Fprintf(&b, "  %s %s%s\n", st.faint("│"), indent(line), fit(line, 400))

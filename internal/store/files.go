@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -21,6 +22,8 @@ type files interface {
 	// that it is on disk then.
 	put(name string, data []byte, sync bool) error
 	read(name string) ([]byte, error)
+	// readAt returns at most n bytes from a place on; none at or behind the end.
+	readAt(name string, from int64, n int) ([]byte, error)
 	stat(name string) (size int64, changed time.Time, err error)
 	touch(name string) error // it changed now
 	// list returns the names in a folder, sorted; none where there is no folder.
@@ -73,6 +76,20 @@ func (d *disk) put(name string, data []byte, sync bool) error {
 }
 
 func (d *disk) read(name string) ([]byte, error) { return d.root.ReadFile(name) }
+
+func (d *disk) readAt(name string, from int64, n int) ([]byte, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, n)
+	k, err := f.ReadAt(b, from)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b[:k], err
+}
 
 func (d *disk) stat(name string) (int64, time.Time, error) {
 	info, err := d.root.Stat(name)
@@ -152,6 +169,15 @@ func (m *memory) read(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return bytes.Clone(b.Bytes()), nil
+}
+
+func (m *memory) readAt(name string, from int64, n int) ([]byte, error) {
+	b, err := m.read(name)
+	if err != nil {
+		return nil, err
+	}
+	from = min(from, int64(len(b)))
+	return b[from:min(from+int64(n), int64(len(b)))], nil
 }
 
 func (m *memory) stat(name string) (int64, time.Time, error) {

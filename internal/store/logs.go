@@ -258,7 +258,7 @@ func (s *Store) ReadLog(of LogOf) iter.Seq2[Line, error] {
 			if k == 0 {
 				dropped = int64(part-1) * s.maxLog / 4
 			}
-			text, err := s.files.read(fmt.Sprintf("%s.tail-%d", name, part))
+			text, err := s.files.read(s.partName(of, part))
 			if err != nil {
 				yield(Line{}, fmt.Errorf("store: log %s: %w", name, err))
 				return
@@ -297,12 +297,11 @@ func lines(text []byte, dropped int64, yield func(Line, error) bool) bool {
 			return true // torn
 		}
 		text = after
-		stamp, rest, ok := bytes.Cut(record, []byte{' '})
-		ms, err := strconv.ParseInt(string(stamp), 10, 64)
-		if !ok || err != nil || len(rest) < 3 || rest[2] != ' ' {
+		l, ok := parseRecord(record)
+		if !ok {
 			continue // torn, and written on after it
 		}
-		l := Line{Time: time.UnixMilli(ms), Stderr: rest[0] == 'e', Whole: rest[1] == '.', Text: string(rest[3:]), Dropped: dropped}
+		l.Dropped = dropped
 		dropped = 0
 		if !yield(l, nil) {
 			return false

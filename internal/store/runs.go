@@ -257,17 +257,25 @@ func (e *TornError) Error() string {
 // Unwrap returns Err.
 func (e *TornError) Unwrap() error { return e.Err }
 
-// Events returns the events of a run from a number on, 0 for all, in order; a *TornError
-// ends them.
-func (s *Store) Events(r *Run) iter.Seq2[run.Event, error] {
+// Events returns the events of a run, in order; a *TornError ends them.
+func (s *Store) Events(r *Run) iter.Seq2[run.Event, error] { return s.EventsFrom(r, 0, time.Time{}) }
+
+// EventsFrom is Events for those who have read the first n events and look for what has
+// come since: known is the time of the last one that they know. n is such that all of what
+// was there has been read; in the middle of what was committed at once there is a
+// *TornError.
+func (s *Store) EventsFrom(r *Run, n int64, known time.Time) iter.Seq2[run.Event, error] {
 	return func(yield func(run.Event, error) bool) {
-		rows, err := s.read.QueryContext(context.Background(), `SELECT seq, n, data FROM events WHERE run = ? ORDER BY seq`, r.num)
+		rows, err := s.read.QueryContext(context.Background(), `SELECT seq, n, data FROM events WHERE run = ? AND seq >= ? ORDER BY seq`, r.num, n)
 		if err != nil {
 			yield(run.Event{}, s.explain(err))
 			return
 		}
 		defer rows.Close()
-		next, last := int64(0), int64(0)
+		next, last := n, int64(0)
+		if n > 0 {
+			last = known.UnixMilli()
+		}
 		for rows.Next() {
 			var seq int64
 			var n int
