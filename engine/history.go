@@ -128,37 +128,45 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		r.now = ev.Time
 		return err
 	}
-	if r.journal, err = e.home.Reopen(rec, e.launcher.Token(), fold); err != nil {
+	r.reopened = true
+	if r.journal, err = e.home.Reopen(rec, fold); err != nil {
 		r.kill()
 		return nil, err
 	}
-	if start == nil {
+	if err := e.takeUp(r, &rec, start, o); err != nil {
 		r.kill()
-		return nil, errors.Join(fmt.Errorf("engine: run %s has no events: start it anew", rec.ID), r.journal.Close())
+		return nil, errors.Join(err, r.journal.Close())
 	}
-	r.zone = plan.Workflow.Zone()
+	return r, nil
+}
+
+// takeUp lets a run go on that was reopened. Whatever fails on the way, and wherever it is
+// interrupted, the next try begins where this one did: what the dead owner has left goes
+// first, and only then is it forgotten how to find that.
+func (e *Engine) takeUp(r *Run, rec *store.Run, start *run.Start, o Options) error {
+	if start == nil {
+		return fmt.Errorf("engine: run %s has no events: start it anew", rec.ID)
+	}
+	if err := e.sweep(r, rec.Token); err != nil {
+		return err
+	}
+	if err := r.journal.SetToken(e.launcher.Token()); err != nil {
+		return err
+	}
+	r.zone = r.plan.Workflow.Zone()
 	if rec.Of != "" {
-		if err := r.standOn(&rec); err != nil {
-			r.kill()
-			return nil, errors.Join(err, r.journal.Close())
+		if err := r.standOn(rec); err != nil {
+			return err
 		}
 	}
 	if err := r.reveal(o.Context, start); err != nil {
-		r.kill()
-		return nil, errors.Join(err, r.journal.Close())
+		return err
 	}
 	if r.zero = time.Now(); r.zero.Before(r.now) { // the clock was set back
 		r.zero = r.now
 	}
 	r.began = time.Now()
-	if err := e.sweep(r, rec.Token); err != nil {
-		r.kill()
-		return nil, errors.Join(err, r.journal.Close())
-	}
-	if err := e.launch(r, func() error { return r.goOn() }); err != nil {
-		return nil, errors.Join(err, r.journal.Close())
-	}
-	return r, nil
+	return e.launch(r, func() error { return r.goOn() })
 }
 
 // sweep ends what the attempts that were at work have left, if anything, and removes their

@@ -85,12 +85,13 @@ type Run struct {
 	had   map[place]keptResult // from that one
 	seeds []run.Command        // attempts that are answered from it
 
-	journal *store.Journal // nil: the run is not kept
-	pending []run.Event    // applied, and not in the journal yet
-	cacheOf store.CacheOf  // but for the task
-	results []cacheable    // to be kept in the cache, or found there, once that is recorded
-	costs   []cost         // by task, where there is a history
-	begun   []run.Ticket   // have their places, and begin once that is recorded
+	reopened bool           // it had begun in another process: what that has left stays, should it not go on
+	journal  *store.Journal // nil: the run is not kept
+	pending  []run.Event    // applied, and not in the journal yet
+	cacheOf  store.CacheOf  // but for the task
+	results  []cacheable    // to be kept in the cache, or found there, once that is recorded
+	costs    []cost         // by task, where there is a history
+	begun    []run.Ticket   // have their places, and begin once that is recorded
 
 	evaluating evaluator
 
@@ -183,7 +184,7 @@ func (e *Engine) launch(r *Run, first func() error) error {
 	}
 	if err := e.admit(r); err != nil {
 		r.kill()
-		return errors.Join(err, r.clean(true))
+		return errors.Join(err, r.clean(!r.reopened))
 	}
 	go r.loop(first)
 	return nil
@@ -249,7 +250,7 @@ func (r *Run) prepare() error {
 		Start: &r.engine.launcher, Kill: r.ctx,
 	}
 	if err := r.folders(); err != nil {
-		return &FolderError{errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean(true))}
+		return &FolderError{errors.Join(fmt.Errorf("the run's files can't be written (TMPDIR): %w", err), r.clean(!r.reopened))}
 	}
 	r.host = &host{dir: w.Dir, values: filepath.Join(r.shared.Files, "values"), store: r.engine.home, secrets: r.secrets}
 	r.poolName = make([]string, len(w.Tasks))
@@ -262,12 +263,12 @@ func (r *Run) prepare() error {
 		at := action.Place{Process: ok && x.Process, Functions: r.engine.functions}
 		if _, calls := t.Action.(dag.Call); calls && ok {
 			if at.Workers, err = r.engine.workers(w, x, r.shared.Base); err != nil {
-				return errors.Join(err, r.clean(true))
+				return errors.Join(err, r.clean(!r.reopened))
 			}
 		}
 		a, err := action.For(t, at)
 		if err != nil {
-			return errors.Join(err, r.clean(true))
+			return errors.Join(err, r.clean(!r.reopened))
 		}
 		r.actions[i] = a
 	}

@@ -39,7 +39,7 @@ log that is longer than 16 MiB the middle is left out.`,
 					return err
 				}
 				_, tty := terminal(std.out)
-				p := &logPrinter{tty: tty, h: h, run: &r, task: task, stamps: stamps, st: newStyle(std.out), out: bufio.NewWriter(std.out), seen: make(map[store.LogOf]int)}
+				p := &logPrinter{tty: tty, h: h, run: &r, task: task, stamps: stamps, st: newStyle(std.out), out: bufio.NewWriter(std.out), seen: make(map[store.LogOf]store.Pos)}
 				if !follow {
 					if err := p.print(); err != nil {
 						return err
@@ -70,9 +70,9 @@ type logPrinter struct {
 	st     style
 	tty    bool // what is printed is seen by a terminal, which must not obey it
 	out    *bufio.Writer
-	seen   map[store.LogOf]int // lines that were printed
-	last   store.LogOf         // whose line was printed last
-	open   bool                // that line has no end yet
+	seen   map[store.LogOf]store.Pos // up to where each was printed
+	last   store.LogOf               // whose line was printed last
+	open   bool                      // that line has no end yet
 }
 
 // look is how often new lines are looked for.
@@ -94,6 +94,9 @@ func (p *logPrinter) follow(ctx context.Context) error {
 	}
 }
 
+// atOnce is how much of a log is read at a time, in bytes.
+const atOnce = 256 << 10
+
 // print prints what is new.
 func (p *logPrinter) print() error {
 	all, err := p.h.Logs(p.run.ID, p.task)
@@ -101,21 +104,21 @@ func (p *logPrinter) print() error {
 		return err
 	}
 	for _, of := range all {
-		n := 0
-		for line, err := range p.h.ReadLog(of) {
+		for last := false; !last; {
+			piece, err := p.h.ReadLogFrom(of, p.seen[of], atOnce)
 			if err != nil {
 				return err
 			}
-			if n++; n > p.seen[of] {
-				p.line(of, &line)
+			for i := range piece.Lines {
+				p.line(of, &piece.Lines[i])
 			}
+			p.seen[of], last = piece.Next, piece.Last
 		}
-		p.seen[of] = max(n, p.seen[of])
 	}
 	return p.out.Flush()
 }
 
-func (p *logPrinter) line(of store.LogOf, l *store.Line) {
+func (p *logPrinter) line(of store.LogOf, l *store.PlacedLine) {
 	if p.last != of {
 		if p.open {
 			p.out.WriteByte('\n')
@@ -126,7 +129,7 @@ func (p *logPrinter) line(of store.LogOf, l *store.Line) {
 	if l.Dropped > 0 {
 		p.out.WriteString(p.st.faint(fmt.Sprintf("… about %d bytes are left out …", l.Dropped)) + "\n")
 	}
-	if p.stamps && !p.open {
+	if p.stamps && !p.open && !l.Continues {
 		p.out.WriteString(p.st.faint(l.Time.Format("15:04:05.000")) + " ")
 	}
 	text := l.Text

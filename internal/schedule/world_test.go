@@ -26,7 +26,9 @@ type spot struct {
 	what string
 }
 
-func newBook() *book { return &book{causes: map[string]Cause{}, rows: map[spot]*Row{}, open: map[spot]*Row{}, last: map[string]*Row{}} }
+func newBook() *book {
+	return &book{causes: map[string]Cause{}, rows: map[spot]*Row{}, open: map[spot]*Row{}, last: map[string]*Row{}}
+}
 
 func spotOf(r *Row) spot { return spot{r.Key, r.At.UnixMilli(), r.What} }
 

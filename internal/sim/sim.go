@@ -9,6 +9,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -110,14 +111,14 @@ type simulation struct {
 // O(n log n) in tasks, linear in edges.
 func Run(p *dag.Plan, model Model) (*Trace, error) {
 	n := len(p.Nodes)
-	s := &simulation{m: run.New(p), d: run.NewDispatcher(model.Jobs, n+1), model: &model, now: epoch}
+	s := &simulation{m: run.New(p), d: run.NewDispatcher(model.Jobs, 0), model: &model, now: epoch}
 	s.trace = &Trace{Order: make([]int32, 0, n), Began: make([]time.Duration, n), Ended: make([]time.Duration, n)}
 	for i := range n {
 		s.trace.Began[i], s.trace.Ended[i] = -1, -1
 	}
 	for i := range p.Workflow.Executors {
 		x := &p.Workflow.Executors[i]
-		places := n + 1
+		places := math.MaxInt32
 		if model.Places != nil {
 			places = model.Places(x)
 		}

@@ -135,3 +135,21 @@ func BenchmarkSimulate60000(b *testing.B) {
 		}
 	}
 }
+
+// The instances of a fan-out share the places of its pool, however few tasks there are.
+func TestFanOutOnFewPlaces(t *testing.T) {
+	for k := 1; k < 40; k += 3 {
+		for w := 1; w < 12; w += 2 {
+			wf := &dag.Workflow{Name: "w", Executors: []dag.Executor{{Name: "default"}}}
+			wf.Tasks = []*dag.Task{{ID: "t", Executor: "default", Action: dag.Compute{}, Fan: &dag.Fan{Each: dag.NewValue(make([]any, k))}}}
+			p, err := dag.NewPlan(wf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := Simulate(p, []Load{{Duration: time.Second, Instances: k}}, func(*dag.Executor) int { return w }, 0)
+			if want := time.Duration((k+w-1)/w) * time.Second; err != nil || e.Makespan != want {
+				t.Errorf("%d instances on %d places: %v, want %v (%v)", k, w, e.Makespan, want, err)
+			}
+		}
+	}
+}

@@ -79,7 +79,9 @@ func ignoreDone(err error) error {
 // Reopen takes the ownership of a run whose owner is gone. It is an *OwnedError where
 // that lives. fold is given the events so far; those that can't be read any more, at the
 // end, are dropped for good.
-func (s *Store) Reopen(r Run, token string, fold func(run.Event) error) (*Journal, error) {
+// What the dead owner has left running carries r.Token: it is to be ended before SetToken
+// puts another in its place.
+func (s *Store) Reopen(r Run, fold func(run.Event) error) (*Journal, error) {
 	l, err := s.own(r.ID)
 	if err != nil {
 		return nil, err
@@ -88,10 +90,13 @@ func (s *Store) Reopen(r Run, token string, fold func(run.Event) error) (*Journa
 	if err := j.replay(fold); err != nil {
 		return nil, errors.Join(err, l.free())
 	}
-	if _, err := s.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, r.num); err != nil {
-		return nil, errors.Join(s.explain(err), l.free())
-	}
 	return j, nil
+}
+
+// SetToken says what the processes of the run carry from now on.
+func (j *Journal) SetToken(token string) error {
+	_, err := j.store.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, j.run.num)
+	return j.store.explain(err)
 }
 
 func (j *Journal) replay(fold func(run.Event) error) error {

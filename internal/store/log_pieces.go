@@ -107,6 +107,18 @@ func head(part int) int64 {
 // line that is being written is left for later. Of a log of which nothing was written yet
 // the error is fs.ErrNotExist.
 func (s *Store) ReadLogFrom(of LogOf, from Pos, limit int) (Piece, error) {
+	for try := 0; ; try++ {
+		p, err := s.readLogFrom(of, from, limit)
+		if errors.Is(err, fs.ErrNotExist) && try < 5 {
+			if _, _, head := s.files.stat(of.name()); head == nil {
+				continue // a part was dropped between the look for it and the reading
+			}
+		}
+		return p, err
+	}
+}
+
+func (s *Store) readLogFrom(of LogOf, from Pos, limit int) (Piece, error) {
 	parts, err := s.logParts(of)
 	if err != nil {
 		return Piece{}, err
@@ -121,8 +133,11 @@ func (s *Store) ReadLogFrom(of LogOf, from Pos, limit int) (Piece, error) {
 			begin = head(p.number)
 		}
 		last := k == len(parts)-1
-		if begin >= p.size && !last {
-			continue
+		if begin >= p.size {
+			if !last {
+				continue
+			}
+			break
 		}
 		piece := Piece{From: posOf(p.number, begin), First: k == 0 && begin == head(0)}
 		text, middle, err := s.chunk(of, p.number, begin, limit)
@@ -132,8 +147,8 @@ func (s *Store) ReadLogFrom(of LogOf, from Pos, limit int) (Piece, error) {
 		used := 0
 		piece.Lines, used = placed(text, middle, p.number, begin, limit)
 		piece.Next = posOf(p.number, begin+int64(used))
-		if len(piece.Lines) > 0 && k == 1 && begin == 0 {
-			piece.Lines[0].Dropped = int64(p.number-1) * s.maxLog / 4
+		if lost := p.number - number - 1; len(piece.Lines) > 0 && lost > 0 && begin == 0 {
+			piece.Lines[0].Dropped = int64(lost) * s.maxLog / 4
 		}
 		piece.Last = last && (begin+int64(used) >= p.size || used == 0)
 		if used == 0 && !last { // a torn end, and written on in the next part

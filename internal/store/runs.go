@@ -55,10 +55,13 @@ func scanRun(row interface{ Scan(...any) error }) (r Run, err error) {
 }
 
 // Find returns the run with that id, or the only one whose id ends in it: people type
-// the last few characters. "" or "last" is the newest.
+// the last few characters. "last" is the newest.
 func (s *Store) Find(id string) (Run, error) {
 	ctx := context.Background()
-	if id == "" || id == "last" {
+	if id == "" {
+		return Run{}, fmt.Errorf("%w: the id is empty", ErrNoRun)
+	}
+	if id == "last" {
 		r, err := scanRun(s.read.QueryRowContext(ctx, `SELECT `+runColumns+` FROM runs ORDER BY num DESC LIMIT 1`))
 		if errors.Is(err, sql.ErrNoRows) {
 			return Run{}, fmt.Errorf("%w: there is none yet", ErrNoRun)

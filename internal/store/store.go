@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Durability says what a crash of the machine may cost. A crash of flow alone costs
@@ -127,7 +128,7 @@ func (s *Store) open(path string) (err error) {
 		return fmt.Errorf("store: %w", err)
 	}
 	s.write.SetMaxOpenConns(1)
-	if err := migrate(context.Background(), s.write, s.dir); err != nil {
+	if err := patiently(func() error { return migrate(context.Background(), s.write, s.dir) }); err != nil {
 		return s.explain(err)
 	}
 	if s.insert, err = s.write.Prepare(insertEvents); err != nil {
@@ -139,6 +140,21 @@ func (s *Store) open(path string) (err error) {
 	s.read.SetMaxOpenConns(4)
 	return nil
 }
+
+// patiently does what SQLite refuses at once, without its busy timeout, while another
+// process makes the database or recovers it.
+func patiently(do func() error) error {
+	for began := time.Now(); ; {
+		err := do()
+		if !isBusy(err) || time.Since(began) > busyTimeout {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// busyTimeout is how long a busy database is waited for.
+const busyTimeout = 10 * time.Second
 
 const insertEvents = `INSERT INTO events (run, seq, n, data) VALUES (?, ?, ?, ?)`
 

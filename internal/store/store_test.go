@@ -94,7 +94,7 @@ func TestJournal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Reopen(r, "", nil); !errors.As(err, &owned) || owned.Owner.PID != os.Getpid() {
+		if _, err := s.Reopen(r, nil); !errors.As(err, &owned) || owned.Owner.PID != os.Getpid() {
 			t.Errorf("%v", err)
 		}
 		if o, is := s.Owner("01AAA"); !is || o.PID != os.Getpid() {
@@ -106,9 +106,12 @@ func TestJournal(t *testing.T) {
 		}
 
 		var folded []run.Event
-		j, err = s.Reopen(r, "token", func(e run.Event) error { folded = append(folded, e); return nil })
+		j, err = s.Reopen(r, func(e run.Event) error { folded = append(folded, e); return nil })
 		if err != nil || !reflect.DeepEqual(folded, want) {
 			t.Fatalf("%v, %+v", err, folded)
+		}
+		if err := j.SetToken("token"); err != nil {
+			t.Fatal(err)
 		}
 		if err := j.Append([]run.Event{started(3)}); err != nil {
 			t.Fatal(err)
@@ -306,7 +309,7 @@ func TestTornEvents(t *testing.T) {
 			t.Errorf("%d events, %v", n, torn)
 		}
 		n = 0
-		j, err = s.Reopen(r, "", func(run.Event) error { n++; return nil })
+		j, err = s.Reopen(r, func(run.Event) error { n++; return nil })
 		if err != nil || n != 4 {
 			t.Fatal(n, err)
 		}
