@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 	zero := time.Now()
 	now := zero.Truncate(time.Millisecond).In(plan.Workflow.Zone())
 	next := *start
-	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = NewID(), now, start.Run.Attempt+1
+	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = cmp.Or(o.ID, NewID()), now, start.Run.Attempt+1
 	r := e.newRun(plan, next.Run.ID, o)
 	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
 	r.had, r.again = had(old, plan, again), &a
@@ -94,6 +95,15 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 		return nil, err
 	}
 	return r, e.begin(r, &next)
+}
+
+// CheckRetry tells why a retry of a run that has ended can't be.
+func CheckRetry(h *Home, rec *store.Run, a Again) error {
+	plan, err := pinned(h, rec)
+	if err == nil {
+		_, err = a.tasks(plan)
+	}
+	return err
 }
 
 // fold is a run of a home as its events make it, and what it began with.

@@ -74,6 +74,9 @@ func (r *Run) commit() error {
 
 // stopped is the error of a run that can't go on for now.
 func (r *Run) stopped(err error) error {
+	if err == ErrSuspended {
+		return err
+	}
 	return fmt.Errorf("the run is stopped, since what has happened can't be recorded; `flow resume %s` goes on with it: %w", r.ID, err)
 }
 
@@ -172,7 +175,7 @@ func (e *Engine) takeUp(r *Run, rec *store.Run, start *run.Start, o Options) err
 // sweep ends what the attempts that were at work have left, if anything, and removes their
 // files.
 func (e *Engine) sweep(r *Run, token string) error {
-	if token == "" {
+	if token == "" || !r.journal.Left() { // it ended its attempts itself, and other runs of it may go on
 		return nil
 	}
 	running := false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,12 @@ type Options struct {
 	// From, if not nil, are ids: these tasks and all that depends on them run, everything
 	// else has the result of the workflow's last run that succeeded.
 	From []string
+	// Bound are params, too, of a schedule: their values may be expressions about the run.
+	Bound []dag.Binding
+	// Trigger is what starts the run; "" is manual. With ScheduledAt, a time in the zone that
+	// it is to be shown in, it is for that time, and for the interval that ends with it.
+	Trigger                                 string
+	ScheduledAt, IntervalStart, IntervalEnd time.Time
 	// Context, if not nil, ends what comes before the run begins: a command that prints
 	// a secret may take long. The run itself does not end with it.
 	Context context.Context
@@ -205,7 +212,18 @@ func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
 	if info.ID == "" {
 		info.ID = NewID()
 	}
-	params, err := w.ReadParams(o.Params, &dag.Scope{Workflow: w, Run: &info})
+	if o.Trigger != "" {
+		info.Trigger = o.Trigger
+	}
+	if !o.ScheduledAt.IsZero() {
+		info.ScheduledAt, info.IntervalStart, info.IntervalEnd = o.ScheduledAt, o.IntervalStart, o.IntervalEnd
+	}
+	scope := &dag.Scope{Workflow: w, Run: &info}
+	given, err := bound(o, scope)
+	if err != nil {
+		return nil, err
+	}
+	params, err := w.ReadParams(given, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +232,23 @@ func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
 		return nil, err
 	}
 	return &run.Start{Version: run.Version, Run: info, Params: params, Only: only}, nil
+}
+
+// bound are the params that a run is given, with those of its schedule.
+func bound(o Options, s *dag.Scope) (map[string]any, error) {
+	if len(o.Bound) == 0 {
+		return o.Params, nil
+	}
+	given := make(map[string]any, len(o.Params)+len(o.Bound))
+	for _, b := range o.Bound {
+		v, err := b.Value.Eval(s)
+		if err != nil {
+			return nil, fmt.Errorf("param %s of the schedule: %w", b.Name, err)
+		}
+		given[b.Name] = v
+	}
+	maps.Copy(given, o.Params)
+	return given, nil
 }
 
 // admit makes room for the run in the engine.
@@ -300,6 +335,13 @@ func (r *Run) Replace() {
 func (r *Run) Kill() {
 	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser, Kill: true}})
 }
+
+// ErrSuspended is why Wait has no summary of a run that has ended for now.
+var ErrSuspended = errors.New("suspended")
+
+// Suspend ends the run for now, where its engine keeps history: what is at work is killed,
+// and Resume goes on with it, in this process or another. It returns at once.
+func (r *Run) Suspend() { r.in.put(message{fatal: ErrSuspended}) }
 
 // Done is closed when the run has ended and nothing of it is left.
 func (r *Run) Done() <-chan struct{} { return r.done }

@@ -91,6 +91,15 @@ func (b *book) Unsettled() ([]Row, error) {
 	return all, nil
 }
 
+func (b *book) Seen(key, what string) (string, bool, error) {
+	for at, r := range b.rows {
+		if at.key == key && at.what == what {
+			return r.Run, true, nil
+		}
+	}
+	return "", false, nil
+}
+
 func (b *book) LastRun(key string) (string, error) {
 	if last := b.last[key]; last != nil {
 		return last.Run, nil

@@ -93,10 +93,18 @@ func (s *Store) Reopen(r Run, fold func(run.Event) error) (*Journal, error) {
 	return j, nil
 }
 
-// SetToken says what the processes of the run carry from now on.
+// Left reports whether the owner before this one ended without giving the run up, so
+// that its processes may still be there.
+func (j *Journal) Left() bool { return j.lock.left }
+
+// SetToken says what the processes of the run carry from now on; those of the owner
+// before are gone.
 func (j *Journal) SetToken(token string) error {
-	_, err := j.store.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, j.run.num)
-	return j.store.explain(err)
+	if _, err := j.store.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, j.run.num); err != nil {
+		return j.store.explain(err)
+	}
+	j.lock.left = false
+	return nil
 }
 
 func (j *Journal) replay(fold func(run.Event) error) error {

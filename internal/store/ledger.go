@@ -16,7 +16,7 @@ import (
 type Cause struct {
 	Key      string // unique: its identity
 	Workflow string
-	Trigger  string // schedule, file, workflow or webhook
+	Trigger  string // schedule, file, workflow, webhook or manual
 	What     string // for people: the expression and its zone, the file, …
 	// Upto is the moment up to which each of its times has a row, and before which there
 	// is none.
@@ -36,7 +36,7 @@ type Row struct {
 	Run     string // the id of the run that it was to start; "": none
 	Begun   bool   // that run has begun, or can't
 	Note    string
-	Params  string // JSON: those of the run, where a trigger that is no schedule has some
+	Params  string // JSON: how its run is to be made, where no schedule says it
 
 	Workflow, Trigger, Of string // of the cause: filled in by Ledger (Of is its What)
 }
@@ -136,10 +136,19 @@ func (s *Store) LastRun(key string) (run string, err error) {
 	return run, s.explain(err)
 }
 
-// Seen reports whether a cause has a row for a sight.
-func (s *Store) Seen(key, sight string) (bool, error) {
+// Seen returns the run of the row that a cause has for a sight, and whether there is one.
+func (s *Store) Seen(key, sight string) (run string, seen bool, err error) {
+	err = s.read.QueryRow(`SELECT run FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND sight = ? AND sight != '' LIMIT 1`, key, sight).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return run, err == nil, s.explain(err)
+}
+
+// InLedger reports whether a run was started by a service.
+func (s *Store) InLedger(run string) (bool, error) {
 	var n int
-	err := s.read.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND sight = ? LIMIT 1)`, key, sight).Scan(&n)
+	err := s.read.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM ledger WHERE run = ? AND run != '' LIMIT 1)`, run).Scan(&n)
 	return n > 0, s.explain(err)
 }
 
@@ -147,6 +156,8 @@ func (s *Store) Seen(key, sight string) (bool, error) {
 type LedgerFilter struct {
 	Workflow string
 	Key      string
+	Fate     string
+	At       time.Time // rows of this time only
 	Before   time.Time // rows of earlier times only
 	Limit    int
 }
@@ -159,6 +170,12 @@ func (s *Store) Ledger(f LedgerFilter) ([]Row, error) {
 	}
 	if f.Key != "" {
 		query, args = query+` AND c.key = ?`, append(args, f.Key)
+	}
+	if f.Fate != "" {
+		query, args = query+` AND l.fate = ?`, append(args, f.Fate)
+	}
+	if !f.At.IsZero() {
+		query, args = query+` AND l.at = ?`, append(args, f.At.UnixMilli())
 	}
 	if !f.Before.IsZero() {
 		query, args = query+` AND l.at < ?`, append(args, f.Before.UnixMilli())
@@ -210,15 +227,19 @@ func (s *Store) SetGood(file string, text []byte) error {
 	return s.explain(err)
 }
 
-// Lead takes the lead among the services of a home: an *OwnedError says who has it. It
-// ends with release, or with the process.
-func (s *Store) Lead() (release func() error, err error) {
-	l, err := s.own("service")
+// Hold takes something of a home that only one process may have, by its name: an
+// *OwnedError says who has it. It ends with release, or with the process.
+func (s *Store) Hold(name string) (release func() error, err error) {
+	l, err := s.own(name)
 	if err != nil {
 		return nil, err
 	}
+	l.left = false
 	return l.free, nil
 }
+
+// Lead takes the lead among the services of a home, as Hold does.
+func (s *Store) Lead() (release func() error, err error) { return s.Hold("service") }
 
 // Leader returns who leads; false: nobody.
 func (s *Store) Leader() (Owner, bool) { return s.Owner("service") }

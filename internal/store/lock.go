@@ -35,6 +35,7 @@ type lock struct {
 	store *Store
 	name  string
 	file  *os.File // nil in memory
+	left  bool     // the owner before did not give it up, and what that has left is not gone yet
 }
 
 // own takes the ownership of a run. An *OwnedError says who has it.
@@ -67,7 +68,7 @@ func (s *Store) own(id string) (*lock, error) {
 			f.Close()
 			continue
 		}
-		l.file = f
+		l.file, l.left = f, mine.Size() > 0
 		text, _ := json.Marshal(Owner{os.Getpid(), time.Now().Truncate(time.Second)}) // of numbers
 		if err := errors.Join(f.Truncate(0), writeAt(f, text)); err != nil {
 			return nil, errors.Join(fmt.Errorf("store: run %s: %w", id, err), l.free())
@@ -142,7 +143,10 @@ func (l *lock) free() error {
 	}
 	// The file goes before the lock, so that nobody takes what is about to go; the lock
 	// is undone since a program that is being started has the file as well, until it runs.
-	err = errors.Join(err, l.store.files.remove(l.name), unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	if !l.left {
+		err = errors.Join(err, l.store.files.remove(l.name))
+	}
+	err = errors.Join(err, unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}

@@ -97,6 +97,26 @@ func (s *Store) Find(id string) (Run, error) {
 	return found[0], nil
 }
 
+// Get returns the run with exactly that id; ErrNoRun: there is none.
+func (s *Store) Get(id string) (Run, error) {
+	r, err := scanRun(s.read.QueryRow(`SELECT `+runColumns+` FROM runs WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, fmt.Errorf("%w: %s", ErrNoRun, id)
+	}
+	return r, s.explain(err)
+}
+
+// EndedAfter returns the runs of a workflow that ended after a moment, the first first.
+func (s *Store) EndedAfter(workflow string, after time.Time) ([]Run, error) {
+	return s.some(`SELECT `+runColumns+` FROM runs WHERE workflow = ? AND ended > ? AND ended > 0 ORDER BY ended, num`, workflow, after.UnixMilli())
+}
+
+// Unended returns the runs that a service has started and that have not ended, the oldest
+// first.
+func (s *Store) Unended() ([]Run, error) {
+	return s.some(`SELECT ` + runColumns + ` FROM runs WHERE status = 'running' AND EXISTS (SELECT 1 FROM ledger WHERE ledger.run = runs.id AND ledger.run != '') ORDER BY num`)
+}
+
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
@@ -153,7 +173,11 @@ func (s *Store) page(f Filter, before int64, n int) ([]Run, error) {
 	if f.Status != "" {
 		query, args = query+" AND status = ?", append(args, f.Status)
 	}
-	rows, err := s.read.Query(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+	return s.some(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+}
+
+func (s *Store) some(query string, args ...any) ([]Run, error) {
+	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}
