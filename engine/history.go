@@ -60,12 +60,10 @@ func (r *Run) commit() error {
 	if r.journal == nil || len(r.pending) == 0 {
 		return nil
 	}
-	err := r.journal.Append(r.pending)
+	err := r.journal.Append(r.pending, r.results...)
 	clear(r.pending) // of values
-	r.pending = r.pending[:0]
-	if err == nil {
-		err = r.keepResults()
-	}
+	clear(r.results)
+	r.pending, r.results = r.pending[:0], r.results[:0]
 	if err != nil {
 		return r.stopped(err)
 	}

@@ -4,6 +4,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -233,5 +234,47 @@ func TestManyRunsOneEngine(t *testing.T) {
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+2 {
 		t.Errorf("%d goroutines before, %d after", goroutines, n)
+	}
+}
+
+// A run that was cancelled is retried with what its instances had, after gc as well: its
+// summary does not name the large results of a fan-out that did not succeed.
+func TestRetryAfterGC(t *testing.T) {
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	dir := t.TempDir()
+	p := planOf(t, dir, `
+tasks:
+  many:
+    for_each: [0, 1]
+    max_parallel: 1
+    run: 'echo "$n" >> side; test "$n" = 0 || test -e go || { touch here; sleep 1000; }; head -c 100000 /dev/zero | tr "\0" "$n"'
+    inputs: { n: "${{ item }}" }
+outputs: { sizes: "${{ map(tasks.many.result, len(#)) }}" }
+`)
+	r := start(t, e, p, engine.Options{})
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "here")); err == nil {
+			break
+		}
+	}
+	r.Cancel()
+	if s := wait(t, r); s.Status != "cancelled" {
+		t.Fatalf("%+v", s)
+	}
+	if got, err := home.GC(store.Keep{}, time.Now().Add(2*time.Hour), false); err != nil || got.Values != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := e.Retry(r.ID, engine.Again{}, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := wait(t, again)
+	side, err := os.ReadFile(filepath.Join(dir, "side"))
+	if err != nil || s.Status != "succeeded" || fmt.Sprint(s.Outputs["sizes"]) != "[100000 100000]" || string(side) != "0\n1\n1\n" {
+		t.Errorf("%q, %v, %+v", side, err, s)
 	}
 }

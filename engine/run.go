@@ -89,7 +89,7 @@ type Run struct {
 	journal  *store.Journal // nil: the run is not kept
 	pending  []run.Event    // applied, and not in the journal yet
 	cacheOf  store.CacheOf  // but for the task
-	results  []cacheable    // to be kept in the cache, or found there, once that is recorded
+	results  []store.Kept   // made for the cache, or found there, and recorded with that
 	costs    []cost         // by task, where there is a history
 	begun    []run.Ticket   // have their places, and begin once that is recorded
 

@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -210,10 +209,13 @@ func (s *Store) SetGood(file string, text []byte) error {
 	return s.explain(err)
 }
 
+// service is what the lock of the leader is named by, in place of a run.
+const service = "service"
+
 // Lead takes the lead among the services of a home: an *OwnedError says who has it. It
 // ends with release, or with the process.
 func (s *Store) Lead() (release func() error, err error) {
-	l, err := s.own("service")
+	l, err := s.own(service)
 	if err != nil {
 		return nil, err
 	}
@@ -221,21 +223,26 @@ func (s *Store) Lead() (release func() error, err error) {
 }
 
 // Leader returns who leads; false: nobody.
-func (s *Store) Leader() (Owner, bool) { return s.Owner("service") }
+func (s *Store) Leader() (Owner, bool) { return s.Owner(service) }
 
-// collectLedger removes the rows of times before a moment that are settled.
+// collectLedger removes the rows of times before a moment that are settled, but for those
+// that are still needed: the last run of each cause, and what a trigger has seen that may
+// see the same again.
 func (s *Store) collectLedger(before time.Time, dry bool) (n int64, err error) {
-	const where = ` FROM ledger WHERE at < ? AND begun = 1`
+	const where = ` FROM ledger WHERE at < ? AND begun = 1
+		AND (sight = '' OR cause NOT IN (SELECT num FROM causes WHERE active AND kind IN ('file', 'workflow')))
+		AND (run = '' OR at < (SELECT l.at FROM ledger l WHERE l.cause = ledger.cause AND l.run != '' AND l.begun = 1 ORDER BY l.at DESC LIMIT 1))`
 	if dry {
 		err = s.read.QueryRow(`SELECT count(*)`+where, before.UnixMilli()).Scan(&n)
 		return n, s.explain(err)
 	}
-	res, err := s.write.Exec(`DELETE`+where, before.UnixMilli())
-	if err != nil {
-		return 0, s.explain(err)
-	}
-	if n, err = res.RowsAffected(); err != nil {
-		return n, fmt.Errorf("store: %w", err)
-	}
-	return n, nil
+	err = s.roomy(func(tx *sql.Tx) error {
+		res, err := tx.Exec(`DELETE`+where, before.UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
 }

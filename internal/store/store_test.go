@@ -367,3 +367,27 @@ func TestHomes(t *testing.T) {
 		t.Error("a database that is none")
 	}
 }
+
+// What a success means for the cache is recorded with it, or neither is.
+func TestCacheIsRecordedWithEvents(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		j := begin(t, s, "01RUN", "w")
+		defer closed(t, j)
+		key := CacheKey{CacheOf{"/w.yaml", "w", "a"}, "d", "k"}
+		if err := j.Append([]run.Event{started(0)}, Kept{key, &Cached{Made: epoch, Value: func() {}}}); err == nil {
+			t.Error("a value that can't be kept")
+		}
+		if got := events(t, s, "01RUN"); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+		if err := j.Append([]run.Event{started(0)}, Kept{key, &Cached{Made: epoch, Value: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := s.Cached(key); err != nil || c == nil || c.Value != 7 || c.Run != "01RUN" {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if got := events(t, s, "01RUN"); len(got) != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
