@@ -278,3 +278,38 @@ outputs: { sizes: "${{ map(tasks.many.result, len(#)) }}" }
 		t.Errorf("%q, %v, %+v", side, err, s)
 	}
 }
+
+// What can't be kept is no fault of a task: the run stops, and goes on once it can.
+func TestHomeThatFails(t *testing.T) {
+	for name, c := range map[string]struct{ broken, file string }{
+		"log":    {"logs", "tasks: { a: { run: 'echo said; sleep 0.01' } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+		"result": {"values", "tasks: { a: { run: 'cat big' } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+		"inputs": {"values", "tasks: { a: { run: 'echo \"$x\" | wc -c', inputs: { x: \"${{ read_file('big') }}\" } } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home, dir := newHome(t), t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "big"), []byte(strings.Repeat("x", 100_000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			block := filepath.Join(home.Dir(), c.broken)
+			if err := os.WriteFile(block, nil, 0o600); err != nil { // where a folder is to be
+				t.Fatal(err)
+			}
+			e := newEngine(t, engine.History(home))
+			r := start(t, e, planOf(t, dir, c.file), engine.Options{})
+			if s, err := r.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "flow resume "+r.ID) || s.Status != "running" {
+				t.Fatalf("%v, %+v", err, s)
+			}
+			if err := os.Remove(block); err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Resume(r.ID, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := wait(t, r); s.Status != "succeeded" || s.Tasks[0].Attempts != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}

@@ -329,8 +329,8 @@ func (w *working) work(ctx context.Context) (action.Outcome, error) {
 		w.cost.start = started.Sub(w.recorded)
 	}
 	if w.log != nil {
-		if err := w.log.Close(); err != nil && out.Failure == nil {
-			out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "its log can't be kept: " + err.Error(), ExitCode: out.ExitCode}
+		if err := w.log.Close(); err != nil { // it is no fault of the task
+			w.run.in.put(message{fatal: err})
 		}
 	}
 	return out, nil

@@ -37,7 +37,11 @@ whose fate is settled go as well, after --older-than, or 90 days.`,
 				}
 				keep.Age = d
 			}
-			return withHome(dir, func(h *engine.Home) error { return collect(std, h, keep, dry, asJSON) })
+			c, err := removed(dir, keep, dry)
+			if c == nil {
+				return err
+			}
+			return errors.Join(err, tell(std, c, dry, asJSON))
 		},
 	}
 	fl := c.Flags()
@@ -50,6 +54,30 @@ whose fate is settled go as well, after --older-than, or 90 days.`,
 	return c
 }
 
+// removed is what gc removes; where the disk is full, without any room for that.
+func removed(dir string, keep store.Keep, dry bool) (c *store.Collected, err error) {
+	now := time.Now()
+	do := func(h *engine.Home) (err error) {
+		c, err = h.GC(keep, now, dry)
+		return err
+	}
+	if dry {
+		return c, withHome(dir, do)
+	}
+	err = withHomeBy(dir, engine.OpenHome, do)
+	if !store.IsFull(err) {
+		return c, err
+	}
+	before := c
+	if alone := withHomeBy(dir, func(dir, _ string) (*engine.Home, error) { return store.OpenAlone(dir) }, do); alone != nil {
+		return c, errors.Join(err, alone)
+	}
+	if before != nil {
+		c.Values, c.Bytes, c.Strays = c.Values+before.Values, c.Bytes+before.Bytes, c.Strays+before.Strays
+	}
+	return c, nil
+}
+
 // collected is what gc --json prints.
 type collected struct {
 	Runs    []string `json:"runs"`
@@ -60,28 +88,21 @@ type collected struct {
 	Dry     bool     `json:"dry_run"`
 }
 
-func collect(std streams, h *engine.Home, keep store.Keep, dry, asJSON bool) error {
-	c, err := h.GC(keep, time.Now(), dry)
-	if c == nil {
-		return err
-	}
+func tell(std streams, c *store.Collected, dry, asJSON bool) error {
 	if asJSON {
 		told := collected{make([]string, len(c.Runs)), c.Values, c.Bytes, c.Strays, c.Times, dry}
 		for i := range c.Runs {
 			told.Runs[i] = c.Runs[i].ID
 		}
-		return errors.Join(err, encoder(std.out).Encode(told))
+		return encoder(std.out).Encode(told)
 	}
 	done := "removed"
 	if dry {
 		done = "would be removed"
 	}
-	_, printErr := fmt.Fprintf(std.out, "%s: %s; of no run: %s (%s), %s; of schedules: %s\n", done, count(len(c.Runs), "run"),
+	_, err := fmt.Fprintf(std.out, "%s: %s; of no run: %s (%s), %s; of schedules: %s\n", done, count(len(c.Runs), "run"),
 		count(c.Values, "result"), size(c.Bytes), count(c.Strays, "stray file"), count(int(c.Times), "old time"))
-	if err != nil {
-		return err
-	}
-	return printErr
+	return err
 }
 
 // size shows a number of bytes: 340 B, 1.2 MB.

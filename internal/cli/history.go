@@ -66,6 +66,16 @@ func homeDir(flag string) (string, error) {
 
 // withHome opens the home for a command that looks at runs, and makes none.
 func withHome(flag string, do func(*engine.Home) error) error {
+	return withHomeBy(flag, func(dir, durability string) (*engine.Home, error) {
+		h, err := engine.OpenHome(dir, durability)
+		if store.IsReadOnly(err) || store.IsFull(err) {
+			h, err = store.OpenToRead(dir)
+		}
+		return h, err
+	}, do)
+}
+
+func withHomeBy(flag string, open func(dir, durability string) (*engine.Home, error), do func(*engine.Home) error) error {
 	dir, err := homeDir(flag)
 	if err != nil {
 		return err
@@ -73,10 +83,7 @@ func withHome(flag string, do func(*engine.Home) error) error {
 	if !store.Exists(dir) {
 		return usage("flow run FILE keeps one", "there is no run in %s yet", dir)
 	}
-	h, err := engine.OpenHome(dir, "")
-	if store.IsReadOnly(err) {
-		h, err = store.OpenToRead(dir)
-	}
+	h, err := open(dir, "")
 	if err != nil {
 		return err
 	}

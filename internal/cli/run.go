@@ -11,6 +11,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/store"
 )
 
 // runFlags are the flags of run and plan.
@@ -167,10 +168,10 @@ func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *e
 	return summary, errors.Join(err, v.close(summary), e.Close())
 }
 
-// startError is why a run could not begin: what the user gave was wrong, or there
-// is no folder for its files.
+// startError is why a run could not begin: what the user gave was wrong, or the home is, or
+// there is no folder for its files.
 func startError(err error) error {
-	if _, ok := errors.AsType[*engine.FolderError](err); ok {
+	if _, ok := errors.AsType[*engine.FolderError](err); ok || store.IsBroken(err) {
 		return &codeError{code: exitInternal, err: err}
 	}
 	return &codeError{code: exitUsage, err: err}

@@ -125,8 +125,21 @@ func (s *Store) removeRuns(c *Collected, old []Run) error {
 	})
 }
 
-// roomy is transaction for what makes room.
-func (s *Store) roomy(do func(*sql.Tx) error) error { return s.transaction(do) }
+// roomy is transaction for what makes room. A database that is open for one process alone
+// can do without files beside it, if they find none.
+func (s *Store) roomy(do func(*sql.Tx) error) error {
+	err := s.transaction(do)
+	for _, mode := range []string{"TRUNCATE", "MEMORY"} {
+		if !s.alone || !isFull(err) {
+			break
+		}
+		if _, err := s.write.Exec("PRAGMA journal_mode = " + mode); err != nil {
+			continue
+		}
+		err = s.transaction(do)
+	}
+	return err
+}
 
 // collectStrays removes the logs, folders and locks of runs that are not in the database,
 // and files that were begun and never finished.

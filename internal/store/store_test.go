@@ -391,3 +391,49 @@ func TestCacheIsRecordedWithEvents(t *testing.T) {
 		}
 	})
 }
+
+// Only its owner can read a home.
+func TestModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	s, err := Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, s)
+	closed(t, begin(t, s, "01A", "w"))
+	for name, want := range map[string]os.FileMode{"": 0o700, "flow.db": 0o600, "flow.db-wal": 0o600, "flow.db-shm": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%q: %v, %v", name, info, err)
+		}
+	}
+}
+
+// Whoever only looks sees what is written meanwhile, also where nobody was writing at first.
+func TestOpenToRead(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, begin(t, s, "01A", "w"))
+	closed(t, s)
+	reader, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, reader)
+	for _, id := range []string{"01B", "01C"} {
+		if s, err = Open(dir, ""); err != nil {
+			t.Fatal(err)
+		}
+		closed(t, begin(t, s, id, "w"))
+		closed(t, s)
+		if r, err := reader.Find("last"); err != nil || r.ID != id {
+			t.Errorf("%v, %v", r.ID, err)
+		}
+	}
+	if _, err := reader.Begin(Run{ID: "01D", Started: epoch}, nil); err == nil {
+		t.Error("it can be written to")
+	}
+}
