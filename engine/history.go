@@ -208,7 +208,7 @@ func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
 
 // goOn tells the machine that what was at work is lost, and takes up what it waits for.
 func (r *Run) goOn() error {
-	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), From: r.of})
 	var lost []run.Event
 	r.m.Running(func(task, instance, attempt int32) bool {
 		lost = append(lost, run.Event{Kind: run.AttemptEnded, Task: task, Instance: instance, Attempt: attempt, ExitCode: -1, EngineLost: true,

@@ -90,18 +90,18 @@ func withHomeBy(flag string, open func(dir, durability string) (*engine.Home, er
 	return errors.Join(do(h), h.Close())
 }
 
-// openIfThere opens the home, to look at, for a command without any effect; nil: there is
-// none.
-func openIfThere(flag string) (*engine.Home, error) {
+// lookIfThere calls do with the home, for a command without any effect; with nil where there
+// is none. It may call it again.
+func lookIfThere(flag string, do func(*engine.Home) error) error {
 	dir, err := home.Dir(flag, os.Getenv)
 	if err != nil || !store.Exists(dir) {
-		return nil, nil // which is no error
+		return do(nil) // which is no error
 	}
-	h, err := store.OpenToRead(dir)
+	err = store.Look(dir, do)
 	if errors.As(err, new(*store.OlderError)) {
-		return nil, nil // what it knows is of use only once it is up to date
+		return do(nil) // what it knows is of use only once it is up to date
 	}
-	return h, err
+	return err
 }
 
 // find looks a run up that a person has named.

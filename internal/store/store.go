@@ -100,6 +100,44 @@ func OpenToRead(dir string) (*Store, error) {
 	return s.orClosed(err)
 }
 
+// Look calls do with a home that is there, without any effect on it: where nobody has it
+// open, not even the files are made by which SQLite shares a database. Should it be changed
+// meanwhile, do is called again.
+func Look(dir string, do func(*Store) error) error {
+	path := filepath.Join(dir, "flow.db")
+	for range 3 {
+		if there(path+"-wal") || there(path+"-shm") {
+			break // somebody has it open: sharing makes no file more
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		s, err := openThere(dir, true)
+		if err != nil {
+			return err
+		}
+		if err = s.openOne(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {inMemory}}); err == nil {
+			err = do(s)
+		}
+		err = errors.Join(err, s.Close())
+		after, statErr := os.Stat(path)
+		if statErr == nil && after.Size() == before.Size() && after.ModTime().Equal(before.ModTime()) {
+			return err
+		}
+	}
+	s, err := OpenToRead(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+func there(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
 // OpenAlone opens a home that is there for one process alone, which needs no room on the
 // disk: for GC, where Open finds it full. A home of an older format is an *OlderError.
 func OpenAlone(dir string) (*Store, error) {

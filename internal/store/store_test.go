@@ -437,3 +437,45 @@ func TestOpenToRead(t *testing.T) {
 		t.Error("it can be written to")
 	}
 }
+
+// Looking makes no file, and sees one moment, also where somebody begins to write.
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	write := func(id string) {
+		s, err := Open(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed(t, begin(t, s, id, "w"))
+		closed(t, s)
+	}
+	write("01A")
+	files := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	before := files()
+	var seen []string
+	if err := Look(dir, func(s *Store) error {
+		r, err := s.Find("last")
+		seen = append(seen, r.ID)
+		if len(seen) == 1 {
+			if now := files(); !slices.Equal(now, before) {
+				t.Errorf("%q, %q before", now, before)
+			}
+			write("01B")
+		}
+		return err
+	}); err != nil || !slices.Equal(seen, []string{"01A", "01B"}) {
+		t.Errorf("%q, %v", seen, err)
+	}
+	if now := files(); !slices.Equal(now, before) {
+		t.Errorf("%q, %q before", now, before)
+	}
+}
