@@ -51,7 +51,15 @@ func (r *Run) record(first run.Event) error {
 		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of, Again: r.again.json(),
 		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(), Shape: shape(w, first.Start.Params),
 	}, []byte(w.Source()), first)
-	return err
+	return homeless(err)
+}
+
+// homeless is an error of the home as one that keeps a run from beginning.
+func homeless(err error) error {
+	if err == nil || errors.As(err, new(*store.OwnedError)) {
+		return err
+	}
+	return &FolderError{err}
 }
 
 // commit makes durable what has happened since the last time, before anything that
@@ -60,12 +68,10 @@ func (r *Run) commit() error {
 	if r.journal == nil || len(r.pending) == 0 {
 		return nil
 	}
-	err := r.journal.Append(r.pending)
+	err := r.journal.Append(r.pending, r.results...)
 	clear(r.pending) // of values
-	r.pending = r.pending[:0]
-	if err == nil {
-		err = r.keepResults()
-	}
+	clear(r.results)
+	r.pending, r.results = r.pending[:0], r.results[:0]
 	if err != nil {
 		return r.stopped(err)
 	}
@@ -134,7 +140,7 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 	r.reopened = true
 	if r.journal, err = e.home.Reopen(rec, fold); err != nil {
 		r.kill()
-		return nil, err
+		return nil, homeless(err)
 	}
 	if err := e.takeUp(r, &rec, start, o); err != nil {
 		r.kill()
@@ -154,7 +160,7 @@ func (e *Engine) takeUp(r *Run, rec *store.Run, start *run.Start, o Options) err
 		return err
 	}
 	if err := r.journal.SetToken(e.launcher.Token()); err != nil {
-		return err
+		return homeless(err)
 	}
 	r.zone = r.plan.Workflow.Zone()
 	if rec.Of != "" {
@@ -205,7 +211,7 @@ func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
 
 // goOn tells the machine that what was at work is lost, and takes up what it waits for.
 func (r *Run) goOn() error {
-	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), From: r.of})
 	var lost []run.Event
 	r.m.Running(func(task, instance, attempt int32) bool {
 		lost = append(lost, run.Event{Kind: run.AttemptEnded, Task: task, Instance: instance, Attempt: attempt, ExitCode: -1, EngineLost: true,
@@ -261,7 +267,9 @@ func (r *Run) log(a *action.Attempt) *store.Log {
 	if r.journal == nil {
 		return nil
 	}
-	return r.engine.home.Log(store.LogOf{Run: r.ID, Task: a.Task.ID, Instance: a.Instance, Attempt: a.Number})
+	l := r.engine.home.Log(store.LogOf{Run: r.ID, Task: a.Task.ID, Instance: a.Instance, Attempt: a.Number})
+	l.Failed = func(err error) { r.in.put(message{fatal: err}) }
+	return l
 }
 
 // unrecord ends the journal of a run that has not begun after all.

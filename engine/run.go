@@ -26,7 +26,7 @@ type Options struct {
 	Params map[string]any // as text, which is read by the declared types, or typed
 	Only   []string       // ids: these tasks and what they depend on
 	// From, if not nil, are ids: these tasks and all that depends on them run, everything
-	// else has the result of the workflow's last run that succeeded.
+	// else has the result of an earlier run that succeeded: see NewEarlier.
 	From []string
 	// Bound are params, too, of a schedule: their values may be expressions about the run.
 	Bound []dag.Binding
@@ -87,16 +87,17 @@ type Run struct {
 	mine     []run.Ticket     // filled anew by each dispatch
 	working  map[place]*working
 
-	of    string               // the run that it is a retry of
-	again *Again               // what of that is to run again
-	had   map[place]keptResult // from that one
-	seeds []run.Command        // attempts that are answered from it
+	of     string               // the run that it is a retry of
+	differ []string             // params that it had otherwise
+	again  *Again               // what of that is to run again
+	had    map[place]keptResult // from that one
+	seeds  []run.Command        // attempts that are answered from it
 
 	reopened bool           // it had begun in another process: what that has left stays, should it not go on
 	journal  *store.Journal // nil: the run is not kept
 	pending  []run.Event    // applied, and not in the journal yet
 	cacheOf  store.CacheOf  // but for the task
-	results  []cacheable    // to be kept in the cache, or found there, once that is recorded
+	results  []store.Kept   // made for the cache, or found there, and recorded with that
 	costs    []cost         // by task, where there is a history
 	begun    []run.Ticket   // have their places, and begin once that is recorded
 
@@ -133,11 +134,11 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		if e.home == nil {
 			return nil, errors.New("engine: there is no history to take earlier results from")
 		}
-		earlier, err := NewEarlier(e.home, plan, o.From)
+		earlier, err := NewEarlier(e.home, plan, o.From, start.Params)
 		if err != nil {
 			return nil, err
 		}
-		r.had, r.of, r.again = earlier.results, earlier.Run, &Again{Tasks: o.From, Downstream: true}
+		r.had, r.of, r.differ, r.again = earlier.results, earlier.Run, earlier.Differ, &Again{Tasks: o.From, Downstream: true}
 	}
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
 	if err := r.reveal(o.Context, start); err != nil {

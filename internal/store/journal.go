@@ -134,10 +134,28 @@ func (j *Journal) Run() Run { return j.run }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Append commits events, all of them or none. What it costs does not depend on how many
-// the run has.
-func (j *Journal) Append(events []run.Event) error {
-	return j.store.explain(j.append(j.store.insert, events))
+// Append commits events, all of them or none, and with them what they mean for the cache.
+// What it costs does not depend on how many the run has, nor on what else is kept.
+func (j *Journal) Append(events []run.Event, kept ...Kept) error {
+	if len(kept) == 0 {
+		return j.store.explain(j.append(j.store.insert, events))
+	}
+	next, last := j.next, j.last
+	err := j.store.transaction(func(tx *sql.Tx) error {
+		if err := j.append(tx.Stmt(j.store.insert), events); err != nil {
+			return err
+		}
+		for i := range kept {
+			if err := j.keep(tx, &kept[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		j.next, j.last = next, last
+	}
+	return err
 }
 
 func (j *Journal) append(insert *sql.Stmt, events []run.Event) error {

@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -227,6 +226,9 @@ func (s *Store) SetGood(file string, text []byte) error {
 	return s.explain(err)
 }
 
+// service is what the lock of the leader is named by, in place of a run.
+const service = "service"
+
 // Hold takes something of a home that only one process may have, by its name: an
 // *OwnedError says who has it. It ends with release, or with the process.
 func (s *Store) Hold(name string) (release func() error, err error) {
@@ -239,24 +241,29 @@ func (s *Store) Hold(name string) (release func() error, err error) {
 }
 
 // Lead takes the lead among the services of a home, as Hold does.
-func (s *Store) Lead() (release func() error, err error) { return s.Hold("service") }
+func (s *Store) Lead() (release func() error, err error) { return s.Hold(service) }
 
 // Leader returns who leads; false: nobody.
-func (s *Store) Leader() (Owner, bool) { return s.Owner("service") }
+func (s *Store) Leader() (Owner, bool) { return s.Owner(service) }
 
-// collectLedger removes the rows of times before a moment that are settled.
+// collectLedger removes the rows of times before a moment that are settled, but for those
+// that are still needed: the last run of each cause, and what a trigger has seen that may
+// see the same again.
 func (s *Store) collectLedger(before time.Time, dry bool) (n int64, err error) {
-	const where = ` FROM ledger WHERE at < ? AND begun = 1`
+	const where = ` FROM ledger WHERE at < ? AND begun = 1
+		AND at < (SELECT CASE WHEN active AND kind IN ('file', 'workflow') THEN upto - 86400000 ELSE ledger.at + 1 END FROM causes WHERE num = cause)
+		AND (run = '' OR at < (SELECT l.at FROM ledger l WHERE l.cause = ledger.cause AND l.run != '' AND l.begun = 1 ORDER BY l.at DESC LIMIT 1))`
 	if dry {
 		err = s.read.QueryRow(`SELECT count(*)`+where, before.UnixMilli()).Scan(&n)
 		return n, s.explain(err)
 	}
-	res, err := s.write.Exec(`DELETE`+where, before.UnixMilli())
-	if err != nil {
-		return 0, s.explain(err)
-	}
-	if n, err = res.RowsAffected(); err != nil {
-		return n, fmt.Errorf("store: %w", err)
-	}
-	return n, nil
+	err = s.roomy(func(tx *sql.Tx) error {
+		res, err := tx.Exec(`DELETE`+where, before.UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
 }

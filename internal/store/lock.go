@@ -153,6 +153,23 @@ func (l *lock) free() error {
 	return nil
 }
 
+// removeLock removes the lock of nobody: where somebody has it meanwhile, it stays.
+func (s *Store) removeLock(name string) error {
+	d, ok := s.files.(*disk)
+	if !ok {
+		return nil
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil
+	}
+	return s.files.remove(name)
+}
+
 // Owner returns who runs a run at the moment; false: nobody does.
 func (s *Store) Owner(id string) (Owner, bool) {
 	if m, ok := s.files.(*memory); ok {
