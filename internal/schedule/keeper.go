@@ -201,7 +201,7 @@ func (e *entry) seek() {
 		after = e.def.Start.Add(-time.Nanosecond)
 	}
 	e.next, e.more = e.sched.Next(after)
-	if e.more && !e.def.End.IsZero() && e.next.At.After(e.def.End) {
+	if e.more && !e.def.End.IsZero() && !e.next.At.Before(e.def.End) {
 		e.more = false
 	}
 }
