@@ -125,6 +125,7 @@ mentions another task's result depends on it. One binary, no service needed.`,
 	root.AddCommand(
 		newRun(std), newPlan(std), newSimulate(std), newValidate(std), newGraph(std),
 		newRuns(std), newShow(std), newLogs(std), newResume(std), newRetry(std), newCancel(std),
+		newServe(std), newBackfill(std), newToken(std),
 		newWhy(std), newGC(std), newFsck(std),
 		newSchema(std), newVersion(std), newCompletion(std), newSweep(),
 	)
