@@ -41,12 +41,19 @@ type Ends interface {
 // Watcher looks for files that have come or changed, and for runs that have ended, and
 // tells a service. It is used by one goroutine.
 type Watcher struct {
-	service *Service
+	service decider
 	ends    Ends
 	say     func(format string, args ...any)
+	now     func() time.Time
 
 	files   map[string]*files // by key of the cause
 	trouble map[string]string // by key: the last error that was told
+}
+
+// decider is a Service.
+type decider interface {
+	Watches() []Watch
+	Saw(ctx context.Context, sights []Sight, upto map[string]time.Time) ([]string, error)
 }
 
 // files is what a trigger knows of files.
@@ -65,7 +72,7 @@ type arrival struct {
 
 // NewWatcher returns a watcher for a service.
 func NewWatcher(s *Service, ends Ends, say func(format string, args ...any)) *Watcher {
-	return &Watcher{service: s, ends: ends, say: say, files: make(map[string]*files), trouble: make(map[string]string)}
+	return &Watcher{service: s, ends: ends, say: say, now: wall, files: make(map[string]*files), trouble: make(map[string]string)}
 }
 
 // Run looks until ctx ends.
@@ -138,7 +145,7 @@ func (w *Watcher) workflow(ctx context.Context, watch *Watch, t *dag.Trigger) er
 
 // file looks for files that have come or changed.
 func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error {
-	now := wall()
+	now := w.now()
 	found, err := match(watch.Version.File, t.File)
 	if err != nil {
 		return err
@@ -179,7 +186,7 @@ func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error 
 		return nil
 	}
 	slices.SortFunc(sights, func(a, b Sight) int { return a.At.Compare(b.At) })
-	upto = upto.Add(-time.Millisecond)
+	upto = upto.Add(-calm) // the clock of a file system may be behind
 	if _, err := w.service.Saw(ctx, sights, map[string]time.Time{watch.Key: upto}); err != nil {
 		return err
 	}
