@@ -87,7 +87,7 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 	zero := time.Now()
 	now := zero.Truncate(time.Millisecond).In(plan.Workflow.Zone())
 	next := *start
-	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = NewID(), now, start.Run.Attempt+1
+	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = cmp.Or(o.ID, NewID()), now, start.Run.Attempt+1
 	r := e.newRun(plan, next.Run.ID, o)
 	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
 	r.had, r.again = had(old, plan, again), &a
