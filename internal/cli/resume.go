@@ -95,9 +95,9 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 	}
 	// What will be refused waits for no place.
 	if _, owned := h.Owner(r.ID); !owned && anew != r.Ended.IsZero() {
-		place, err := takePlace(std, w, f, run, signals)
-		if err != nil {
-			return nil, err
+		place, refused := takePlace(std, w, f, run, signals)
+		if refused != nil {
+			return nil, refused
 		}
 		defer func() { err = errors.Join(err, place.Free()) }()
 	}
