@@ -35,6 +35,15 @@ flow gc --keep-total 1; echo "gc: $?"
 flow runs
 flow fsck; echo "fsck: $?"
 umount disk
+
+# No files that could make room: only rows.
+mount -t tmpfs -o size=2m tmpfs disk || exit 6
+for i in 1 2 3 4; do flow run rows.yaml >/dev/null 2>&1 || exit 5; done
+dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null
+flow gc --keep-total 1 --json; echo "rows: $?"
+rm disk/fill
+flow fsck && flow run rows.yaml 2>&1; echo "afterwards: $?"
+umount disk
 `
 
 // A disk that is full stops a run, which can be resumed; it can be looked at, and gc makes
@@ -45,8 +54,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"w.yaml":   "name: w\ntasks: { a: { run: 'echo hello; head -c 300000 /dev/urandom | base64 -w0' } }\n",
-		"big.yaml": "name: big\ntasks: { a: { for_each: '${{ 1..40 }}', run: 'echo \"$n\"; head -c 90000 /dev/urandom | base64 -w0', inputs: { n: '${{ item }}' } } }\n",
+		"rows.yaml": "name: rows\ntasks: { a: { expr: '1' } }\n",
+		"w.yaml":    "name: w\ntasks: { a: { run: 'echo hello; head -c 300000 /dev/urandom | base64 -w0' } }\n",
+		"big.yaml":  "name: big\ntasks: { a: { for_each: '${{ 1..40 }}', run: 'echo \"$n\"; head -c 90000 /dev/urandom | base64 -w0', inputs: { n: '${{ item }}' } } }\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -62,6 +72,7 @@ func TestFullDisk(t *testing.T) {
 	for _, want := range []string{
 		"big: 3", "goes on with it", "interrupted", "looked: 0", "run: 3", "resume: 3", "is its disk full?",
 		"removed: 1 run;", "gc: 0", "nothing is wrong", "fsck: 0",
+		`"results":0,"bytes":0,"strays":0,"times":0,"dry_run":false}`, "rows: 0", "afterwards: 0",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is not in\n%.3000s", want, out)

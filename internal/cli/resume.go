@@ -25,7 +25,7 @@ the exit code is that of the run.`,
   flow resume 7K2M4Q --json`,
 		Args: oneRun(0),
 		RunE: func(c *cobra.Command, args []string) error {
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
+			return again(c.Context(), std, args[0], f, false, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
 				return e.Resume(r.ID, o)
 			})
 		},
@@ -47,7 +47,8 @@ func (f *runFlags) addAgain(c *cobra.Command) {
 // beginning begins what goes on with a run.
 type beginning func(*engine.Engine, *store.Run, engine.Options) (*engine.Run, error)
 
-func again(ctx context.Context, std streams, id string, f *runFlags, begin beginning) error {
+// again goes on with a run, or, with anew, with a new one of what it was.
+func again(ctx context.Context, std streams, id string, f *runFlags, anew bool, begin beginning) error {
 	if _, err := f.options(); err != nil {
 		return err
 	}
@@ -62,14 +63,14 @@ func again(ctx context.Context, std streams, id string, f *runFlags, begin begin
 	if err != nil {
 		return err
 	}
-	summary, err := goOn(ctx, std, h, id, f, begin)
+	summary, err := goOn(ctx, std, h, id, f, anew, begin)
 	if err := errors.Join(err, h.Close()); err != nil {
 		return err
 	}
 	return quiet(codeOf(summary))
 }
 
-func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags, begin beginning) (*engine.Summary, error) {
+func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags, anew bool, begin beginning) (_ *engine.Summary, err error) {
 	r, err := find(h, id)
 	if err != nil {
 		return nil, err
@@ -88,8 +89,20 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 	}
 	signals := newSignals()
 	defer signals.stop()
+	run := r.ID
+	if anew {
+		run = engine.NewID()
+	}
+	// What will be refused waits for no place.
+	if _, owned := h.Owner(r.ID); !owned && anew != r.Ended.IsZero() {
+		place, refused := takePlace(std, w, f, run, signals)
+		if refused != nil {
+			return nil, refused
+		}
+		defer func() { err = errors.Join(err, place.Free()) }()
+	}
 	summary, err := runPlan(ctx, std, plan, f, h, signals, func(ctx context.Context, e *engine.Engine, v view) (*engine.Run, error) {
-		return begin(e, &r, engine.Options{Context: ctx, Watch: v.event})
+		return begin(e, &r, engine.Options{ID: run, Context: ctx, Watch: v.event})
 	})
 	if ended, ok := errors.AsType[*engine.EndedError](err); ok {
 		fmt.Fprintf(std.err, "flow: run %s has ended: %s\n", ended.Run, ended.Status)
@@ -119,7 +132,7 @@ again with the run.`,
 			if a.Downstream && a.Tasks == nil {
 				return usage("for example --task load --downstream", "--downstream goes with --task")
 			}
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
+			return again(c.Context(), std, args[0], f, true, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
 				if r.Ended.IsZero() {
 					return nil, usage("flow resume goes on with it", "run %s has not ended", r.ID)
 				}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -34,9 +35,7 @@ func spotOf(r *Row) spot { return spot{r.Key, r.At.UnixMilli(), r.What} }
 
 func (b *book) Causes() (map[string]Cause, error) {
 	all := make(map[string]Cause, len(b.causes))
-	for k, c := range b.causes {
-		all[k] = c
-	}
+	maps.Copy(all, b.causes)
 	return all, nil
 }
 

@@ -30,6 +30,7 @@ type files interface {
 	// list returns the names in a folder, sorted; none where there is no folder.
 	list(dir string) ([]string, error)
 	remove(name string) error // a file, or a folder with all in it
+	onDisk() *disk            // nil: they are in memory
 	close() error
 }
 
@@ -149,6 +150,7 @@ func (d *disk) list(dir string) ([]string, error) {
 
 func (d *disk) remove(name string) error { return d.root.RemoveAll(name) }
 func (d *disk) close() error             { return d.root.Close() }
+func (d *disk) onDisk() *disk            { return d }
 
 // memory are files that are none.
 type memory struct {
@@ -251,4 +253,5 @@ func (m *memory) remove(name string) error {
 	return nil
 }
 
-func (m *memory) close() error { return nil }
+func (m *memory) close() error  { return nil }
+func (m *memory) onDisk() *disk { return nil }

@@ -47,7 +47,7 @@ func (s *Store) own(id string) (*lock, error) {
 		}
 		return l, nil
 	}
-	d := s.files.(*disk)
+	d := s.files.onDisk()
 	for began := time.Now(); ; {
 		f, owner, err := d.lock(l.name)
 		if err != nil {
@@ -155,8 +155,8 @@ func (l *lock) free() error {
 
 // removeLock removes the lock of nobody: where somebody has it meanwhile, it stays.
 func (s *Store) removeLock(name string) error {
-	d, ok := s.files.(*disk)
-	if !ok {
+	d := s.files.onDisk()
+	if d == nil {
 		return nil
 	}
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
@@ -176,7 +176,7 @@ func (s *Store) Owner(id string) (Owner, bool) {
 		_, taken := m.owned.Load(locksDir + "/" + id)
 		return Owner{PID: os.Getpid()}, taken
 	}
-	f, err := s.files.(*disk).root.OpenFile(locksDir+"/"+id, os.O_RDWR, 0)
+	f, err := s.files.onDisk().root.OpenFile(locksDir+"/"+id, os.O_RDWR, 0)
 	if err != nil {
 		return Owner{}, false
 	}

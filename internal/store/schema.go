@@ -101,6 +101,12 @@ CREATE TABLE good (
 	text BLOB NOT NULL     -- the last one that could be used
 ) WITHOUT ROWID;
 `,
+	// What a run begins with is found without looking at the runs that failed, or had other
+	// params.
+	`
+CREATE INDEX runs_by_outcome ON runs (workflow, status, num);
+CREATE INDEX runs_by_shape ON runs (workflow, status, shape, num);
+`,
 }
 
 // NewerError says that a home was written by a later flow.

@@ -293,8 +293,8 @@ func (s *Store) Close() error {
 // WorkDir makes the folder of a run's files, which stays until RemoveWorkDir: a run that is
 // interrupted goes on with what its tasks left there. In memory there is none.
 func (s *Store) WorkDir(id string) (string, error) {
-	d, ok := s.files.(*disk)
-	if !ok {
+	d := s.files.onDisk()
+	if d == nil {
 		return "", errors.New("store: a store in memory has no folders")
 	}
 	name := workDir + "/" + id
