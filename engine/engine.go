@@ -49,6 +49,7 @@ type Engine struct {
 	sizes  map[string]int // of pools
 	warm   map[warmKey]*executor.ProcessPool
 	runs   map[*run.Queue]*Run
+	swept  map[string]func() error // by token: ends what a launcher has left, once
 	closed bool
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"flow/dag"
@@ -191,9 +192,30 @@ func (e *Engine) sweep(r *Run, token string) error {
 	})
 	var err error
 	if running {
-		err = executor.SweepAfter(token)
+		err = e.sweepAfter(token)
 	}
 	return errors.Join(err, removeAll(scratch(token)))
+}
+
+// sweepAfter ends what a launcher has left that is no more. It looks once for many runs.
+func (e *Engine) sweepAfter(token string) error {
+	e.mu.Lock()
+	if e.swept == nil {
+		e.swept = make(map[string]func() error)
+	}
+	sweep := e.swept[token]
+	if sweep == nil {
+		sweep = sync.OnceValue(func() error { return executor.SweepAfter(token) })
+		e.swept[token] = sweep
+	}
+	e.mu.Unlock()
+	err := sweep()
+	if err != nil { // the next run tries again
+		e.mu.Lock()
+		delete(e.swept, token)
+		e.mu.Unlock()
+	}
+	return err
 }
 
 // pinned plans a run's workflow as it was when the run began.

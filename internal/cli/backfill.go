@@ -197,13 +197,7 @@ func pastTimes(w *dag.Workflow, f *backfillFlags, now time.Time) ([]*past, error
 		if to.After(now) {
 			to = now // what is to come is the service's
 		}
-		if d.Start.After(from) {
-			from = d.Start
-		}
-		if !d.End.IsZero() && d.End.Before(to) {
-			to = d.End
-		}
-		for t, ok := s.Next(from.Add(-time.Nanosecond)); ok && !t.At.After(to); t, ok = s.Next(t.At) {
+		for t, ok := firing(s, d, from.Add(-time.Nanosecond)); ok && !t.At.After(to); t, ok = firing(s, d, t.At) {
 			p := &past{index: i, key: schedule.Key(w, d), at: t.At, before: t.At}
 			if prev, ok := s.Prev(t.At); ok {
 				p.before = prev.At
@@ -232,12 +226,11 @@ func dayOrMoment(flag, text, zone string, end bool) (time.Time, error) {
 		}
 		return t, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, text, loc); err == nil {
-			return t, nil
-		}
+	t, ok := dag.ParseMoment(text, loc)
+	if !ok {
+		return t, usage("for example 2026-01-31, or 2026-01-31T06:30", "%s %q is no day, and no moment", flag, text)
 	}
-	return time.Time{}, usage("for example 2026-01-31, or 2026-01-31T06:30", "%s %q is no day, and no moment", flag, text)
+	return t, nil
 }
 
 // backfillKey is the identity of the backfills of a schedule in the ledger.
@@ -465,6 +458,24 @@ func (b *backfiller) begin(ctx context.Context, p *past, id string) (*engine.Run
 	})
 }
 
+// whyFailed is the reason of a run that failed, in a line: its own, or its first task's.
+func whyFailed(s *engine.Summary) string {
+	if s.Message != "" || s.Status == "succeeded" {
+		return s.Message
+	}
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; t.Error != nil {
+			return t.ID + ": " + firstLine(t.Error.Message)
+		}
+	}
+	return s.Reason
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
 // tell shows how a run has ended.
 func (b *backfiller) tell(p *past, s *engine.Summary, took time.Duration) error {
 	b.mu.Lock()
@@ -474,12 +485,12 @@ func (b *backfiller) tell(p *past, s *engine.Summary, took time.Duration) error 
 		b.failed++
 	}
 	if b.flags.json {
-		return encoder(b.std.out).Encode(pastLine{Time: run.Time{Time: p.at}, Run: s.Run, Status: s.Status, Duration: took.Round(time.Millisecond).Seconds(), Message: s.Message})
+		return encoder(b.std.out).Encode(pastLine{Time: run.Time{Time: p.at}, Run: s.Run, Status: s.Status, Duration: took.Round(time.Millisecond).Seconds(), Message: whyFailed(s)})
 	}
 	line := fmt.Sprintf("%s %s  %s  %s  %s", b.style.status(s.Status, mark(s.Status)), p.at.Format("Mon 2006-01-02 15:04 -07:00"),
 		b.style.faint(s.Run), b.style.status(s.Status, pad(s.Status, 9)), duration(took))
-	if s.Message != "" {
-		line += "  " + s.Message
+	if why := whyFailed(s); why != "" {
+		line += "  " + why
 	}
 	_, err := fmt.Fprintln(b.std.out, line)
 	return err

@@ -93,7 +93,7 @@ func listLedger(std streams, h *engine.Home, f store.LedgerFilter, asJSON bool) 
 
 // whatOf is what caused a row, for people.
 func whatOf(r *store.Row) string {
-	if r.What == "" || r.Trigger == "manual" {
+	if r.What == "" || r.Trigger == "manual" || r.Trigger == "backfill" {
 		return r.Of
 	}
 	return r.What
@@ -106,12 +106,9 @@ func rowLine(r *store.Row, st style) string {
 		status = "skipped"
 	}
 	at := r.At
-	if _, zone, ok := strings.Cut(r.Of, " "); ok && r.Trigger == "schedule" {
-		if i := strings.LastIndexByte(r.Of, ' '); i >= 0 {
-			zone = r.Of[i+1:]
-		}
-		if loc, err := time.LoadLocation(zone); err == nil {
-			at = at.In(loc)
+	if i := strings.LastIndexByte(r.Of, ' '); i >= 0 && (r.Trigger == "schedule" || r.Trigger == "backfill") {
+		if zone, err := time.LoadLocation(r.Of[i+1:]); err == nil { // the expression and its zone
+			at = at.In(zone)
 		}
 	}
 	parts := []string{at.Format("Mon 2006-01-02 15:04:05 -07:00"), st.status(status, pad(r.Fate, 9)), pad(r.Workflow, 16)}

@@ -52,11 +52,7 @@ func schedulesOf(w *dag.Workflow, now time.Time) []web.Schedule {
 			Index: i, Enabled: d.Enabled,
 		}
 		if s, err := cron.Parse(d.Cron, d.Timezone, d.Start); err == nil && d.Enabled {
-			after := now
-			if d.Start.After(after) {
-				after = d.Start.Add(-time.Nanosecond)
-			}
-			if t, ok := s.Next(after); ok && (d.End.IsZero() || !t.At.After(d.End)) {
+			if t, ok := firing(s, d, now); ok {
 				one.Next, one.Shifted = t.At, t.Shifted
 			}
 		}
