@@ -1,3 +1,0 @@
-package cli
-import ("flow/engine";"flow/internal/web")
-func newSite(h *engine.Home) web.Runs { return nil }
