@@ -178,7 +178,7 @@ func (s *site) errorPage(w http.ResponseWriter, r *http.Request, p problem) {
 // took is a duration as people read it: 1m03s.
 func took(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= 0:
 		return "0s"
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d.Milliseconds())

@@ -103,6 +103,7 @@ type workflowView struct {
 	Usual              time.Duration
 	Fates              []Fate
 	Lines              []sourceLine
+	More               int // lines that are not shown
 }
 
 type sourceLine struct {
@@ -142,11 +143,14 @@ func (s *site) workflowPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	text := strings.TrimSuffix(string(flow.Source), "\n")
-	const most = 3000
+	most := 500
+	if v.Query("source") == "all" {
+		most = 100_000
+	}
 	for line := range strings.SplitSeq(text, "\n") {
 		n := len(v.Lines) + 1
 		if n > most {
-			v.Lines = append(v.Lines, sourceLine{0, "… the file has more lines than a page shows", ""})
+			v.More = strings.Count(text, "\n") + 1 - most
 			break
 		}
 		v.Lines = append(v.Lines, sourceLine{n, harmless(line), found[n]})

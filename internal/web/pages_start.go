@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"flow/dag"
@@ -81,6 +82,15 @@ func newField(p *dag.Param) field {
 		f.Hint = strings.TrimPrefix(f.Hint+", at most "+dag.Text(p.Max), ", ")
 	}
 	return f
+}
+
+// Says is what is said below a field.
+func (f field) Says() string {
+	parts := []string{f.Description, f.Hint}
+	if f.Input == "date" && f.Default != "" {
+		parts = append(parts, "default: "+f.Default)
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " · ")
 }
 
 func (s *site) startPage(w http.ResponseWriter, r *http.Request) error {

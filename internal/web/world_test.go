@@ -297,7 +297,7 @@ func (w *world) record(plan *dag.Plan, p past) string {
 		p.trigger = "manual"
 	}
 	flow := plan.Workflow
-	start := &run.Start{Version: run.Version, Run: dag.RunInfo{ID: id, Workflow: flow.Name, Trigger: p.trigger, StartedAt: at, Attempt: 1}}
+	start := &run.Start{Version: run.Version, Run: dag.RunInfo{ID: id, Workflow: flow.Name, Trigger: p.trigger, StartedAt: at, IntervalStart: at.Add(-24 * time.Hour), IntervalEnd: at, Attempt: 1}}
 	params, err := flow.ReadParams(p.params, &dag.Scope{Run: &start.Run})
 	if err != nil {
 		w.t.Fatal(err)

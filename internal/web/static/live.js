@@ -2,6 +2,7 @@
 // data-swap; in lists, rows have data-key. What has not changed is not touched, so what one
 // reads stays where it is.
 import { times } from "./time.js";
+import { stream } from "./stream.js";
 
 const main = document.getElementById("main");
 const say = document.getElementById("connection");
@@ -95,6 +96,7 @@ async function refresh() {
     const icon = main.querySelector("[data-icon]");
     if (icon) document.getElementById("icon").href = icon.dataset.icon;
     document.title = page.title;
+    for (const e of main.querySelectorAll("[data-swap] button:disabled")) e.disabled = false;
   }
   cost = performance.now() - began;
   busy = false;
@@ -120,11 +122,6 @@ export function live() {
   rest();
   document.addEventListener("visibilitychange", () => { if (!document.hidden && (Number(main.dataset.every) || "live" in main.dataset)) soon(); });
   if (!("live" in main.dataset)) return;
-  const seq = main.dataset.seq || "";
-  const news = new EventSource(`/api/v1/runs/${encodeURIComponent(main.dataset.run)}/events?after=${seq || 0}`);
-  news.onmessage = soon;
-  news.addEventListener("status", soon);
-  news.addEventListener("end", () => { news.close(); soon(); });
-  news.onopen = () => { main.dataset.connected = "yes"; };
-  window.addEventListener("pagehide", () => news.close());
+  if (!("seq" in main.dataset)) return;
+  stream((last) => `/api/v1/runs/${encodeURIComponent(main.dataset.run)}/events?after=${last || main.dataset.seq}`, soon, soon);
 }

@@ -1,5 +1,6 @@
 // A log as it grows. What is shown is bounded: of very much, the beginning goes.
 import { times } from "./time.js";
+import { stream } from "./stream.js";
 
 const most = 5000;
 
@@ -68,11 +69,9 @@ export function follow() {
       box.scrollTop = box.scrollHeight;
     }
   };
-  const news = new EventSource(`${box.dataset.follow}&from=${box.dataset.next}`);
-  news.onmessage = (e) => {
+  stream((last) => `${box.dataset.follow}&from=${last || box.dataset.next}`, (e) => {
+    if (!e.data || e.type !== "message") return;
     waiting.push(JSON.parse(e.data));
     if (!planned) { planned = true; requestAnimationFrame(draw); }
-  };
-  news.addEventListener("end", () => { news.close(); box.dataset.ended = "yes"; });
-  window.addEventListener("pagehide", () => news.close());
+  }, () => { box.dataset.ended = "yes"; });
 }
