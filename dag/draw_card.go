@@ -31,6 +31,8 @@ type card struct {
 	title         string
 	cells         []card // nil: no grid
 	columns       int
+	one           bool  // it is of one task:
+	index         int32 // its place
 }
 
 // textRow is one line of text on a card.
@@ -79,7 +81,7 @@ func (d *dealer) name(id string) string {
 // task is the card of one task.
 func (d *dealer) task(i int32) card {
 	t := d.p.Nodes[i].Task
-	c := card{stacked: t.Fan != nil, title: t.ID + "\n" + traits(t)}
+	c := card{one: true, index: i, stacked: t.Fan != nil, title: t.ID + "\n" + traits(t)}
 	for _, line := range idLines(d.name(t.ID)) {
 		c.rows = append(c.rows, textRow{"id", line})
 	}

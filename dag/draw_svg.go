@@ -37,10 +37,27 @@ var svgStyle string
 // from others are left out, which is said below. With all, each task has its card
 // and each dependency its line. Of thousands of tasks that may be too many: ErrTangle.
 func DrawSVG(w io.Writer, p *Plan, status []Status, all bool) error {
+	return drawSVG(w, p, status, all, 0)
+}
+
+// DrawInline is [DrawSVG] for a page that has [SVGStyle] among its styles: the picture
+// has none of its own, which a strict policy of a page would refuse, and each card of a
+// task has the task's place in data-task. Of more than most cards it is ErrTangle.
+func DrawInline(w io.Writer, p *Plan, status []Status, most int) error {
+	return drawSVG(w, p, status, false, most)
+}
+
+// SVGStyle is the style of pictures.
+func SVGStyle() string { return svgStyle }
+
+func drawSVG(w io.Writer, p *Plan, status []Status, all bool, most int) error {
 	if status != nil && len(status) != len(p.Nodes) {
 		return fmt.Errorf("dag: draw: %d statuses for %d tasks", len(status), len(p.Nodes))
 	}
 	set, edges := boxes(p)
+	if most > 0 && len(set) > most {
+		return ErrTangle
+	}
 	left := 0
 	if !all && len(edges) > manyEdges {
 		drawn := len(edges)
@@ -72,7 +89,7 @@ func DrawSVG(w io.Writer, p *Plan, status []Status, all bool) error {
 	if err != nil {
 		return fmt.Errorf("dag: draw: %w", err)
 	}
-	s := &svg{Writer: bufio.NewWriter(w), picture: picture, status: status != nil}
+	s := &svg{Writer: bufio.NewWriter(w), picture: picture, status: status != nil, inline: most > 0}
 	s.write(p, cards, left)
 	return s.Flush()
 }
@@ -82,6 +99,7 @@ type svg struct {
 	*bufio.Writer
 	picture *layout.Picture
 	status  bool
+	inline  bool // the page has the style
 }
 
 func (s *svg) write(p *Plan, cards []card, left int) {
@@ -101,7 +119,10 @@ func (s *svg) write(p *Plan, cards []card, left int) {
 	if caption != "" {
 		desc += " " + caption + "."
 	}
-	fmt.Fprintf(s, "<title>%s</title>\n<desc>%s</desc>\n<style>\n%s</style>\n", escape(p.Workflow.Name), desc, svgStyle)
+	fmt.Fprintf(s, "<title>%s</title>\n<desc>%s</desc>\n", escape(p.Workflow.Name), desc)
+	if !s.inline {
+		fmt.Fprintf(s, "<style>\n%s</style>\n", svgStyle)
+	}
 	fmt.Fprintf(s, `<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
 	for _, f := range s.picture.Frames {
 		fmt.Fprintf(s, `<rect class="frame" x="%d" y="%d" width="%d" height="%d" rx="8"/>`+"\n", f.X, f.Y, f.Width, f.Height)
@@ -161,7 +182,11 @@ func (s *svg) card(c *card, x, y int) {
 	if s.status && c.cells == nil {
 		class += " " + c.status.String()
 	}
-	fmt.Fprintf(s, `<g class="%s"><title>%s</title>`, class, escape(c.title))
+	at := ""
+	if s.inline && c.one {
+		at = fmt.Sprintf(` data-task="%d"`, c.index)
+	}
+	fmt.Fprintf(s, `<g class="%s"%s><title>%s</title>`, class, at, escape(c.title))
 	width, height := c.width, c.height
 	if c.stacked {
 		width, height = width-2*sheet, height-2*sheet

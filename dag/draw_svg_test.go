@@ -3,6 +3,7 @@ package dag
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -304,5 +305,21 @@ func BenchmarkSVG(b *testing.B) {
 		if err := DrawSVG(io.Discard, p, nil, true); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestInline: a picture for a page has no style of its own, and says which task each card
+// is of; one of too many cards is none.
+func TestInline(t *testing.T) {
+	var b bytes.Buffer
+	p := planOf(t, fan(2))
+	if err := DrawInline(&b, p, nil, 6); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); strings.Contains(got, "<style") || strings.Count(got, ` data-task="`) != 6 || !strings.Contains(got, `data-task="5"`) {
+		t.Errorf("got %s", got)
+	}
+	if err := DrawInline(&b, p, nil, 5); !errors.Is(err, ErrTangle) {
+		t.Errorf("6 cards of 5: %v", err)
 	}
 }

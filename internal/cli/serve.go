@@ -254,7 +254,7 @@ func (s *service) drain(sigs <-chan os.Signal) {
 // listen opens the address. Another service that drains may still have it.
 func (s *service) listen(ctx context.Context, sigs <-chan os.Signal, tokens []web.Token) (*http.Server, net.Listener, error) {
 	h, err := web.New(web.Options{
-		Catalog: s, Control: s, Ledger: ledger{s.home}, Health: s, Runs: newSite(s.home), Tokens: tokens, Hosts: s.names(), Version: thisVersion().String(), Log: s.log,
+		Catalog: s, Control: s, Ledger: ledger{s.home}, Health: s, Runs: NewSiteRuns(s.home), Tokens: tokens, Hosts: s.names(), Version: thisVersion().String(), Log: s.log,
 	})
 	if err != nil {
 		return nil, nil, err

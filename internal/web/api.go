@@ -1,0 +1,529 @@
+package web
+
+import (
+	"bytes"
+	_ "embed" // the description of the API
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"flow/dag"
+	"flow/internal/run"
+)
+
+// Bounds of lists.
+const (
+	usualRuns = 50
+	mostRuns  = 500
+)
+
+// workflowJSON is a workflow in the API.
+type workflowJSON struct {
+	Name        string         `json:"name"`
+	File        string         `json:"file"`
+	Description string         `json:"description,omitzero"`
+	Owner       string         `json:"owner,omitzero"`
+	Tags        []string       `json:"tags,omitzero"`
+	Tasks       int            `json:"tasks"`
+	Usable      bool           `json:"usable"` // there is a good version, maybe not that of the file as it is now
+	Broken      []diagnostic   `json:"broken,omitzero"`
+	Params      []paramJSON    `json:"params,omitzero"`
+	Schedules   []scheduleJSON `json:"schedules"`
+	Source      string         `json:"source,omitzero"` // of one workflow
+}
+
+type paramJSON struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	Description string `json:"description,omitzero"`
+	Required    bool   `json:"required"`
+	Default     string `json:"default,omitzero"` // as it stands in the file
+	Enum        []any  `json:"enum,omitzero"`
+}
+
+type scheduleJSON struct {
+	Workflow string    `json:"workflow"`
+	Index    int       `json:"index"`
+	Cron     string    `json:"cron"`
+	Timezone string    `json:"timezone"`
+	Overlap  string    `json:"overlap"`
+	Catchup  string    `json:"catchup"`
+	Enabled  bool      `json:"enabled"`
+	Next     time.Time `json:"next,omitzero"`
+	Shifted  bool      `json:"shifted,omitzero"`
+}
+
+func schedules(all []Schedule) []scheduleJSON {
+	out := make([]scheduleJSON, len(all))
+	for i, s := range all {
+		out[i] = scheduleJSON{s.Workflow, s.Index, s.Cron, s.Timezone, s.Overlap, s.Catchup, s.Enabled, s.Next, s.Shifted}
+	}
+	return out
+}
+
+func newWorkflowJSON(w *Workflow) workflowJSON {
+	j := workflowJSON{Name: w.Name, File: w.File, Schedules: schedules(w.Schedules), Usable: w.Plan != nil}
+	if len(w.Broken) > 0 {
+		j.Broken = diagnostics(w.Broken)
+	}
+	if w.Plan == nil {
+		return j
+	}
+	f := w.Plan.Workflow
+	j.Description, j.Owner, j.Tags, j.Tasks = f.Description, f.Owner, f.Tags, len(f.Tasks)
+	for i := range f.Params {
+		p := &f.Params[i]
+		j.Params = append(j.Params, paramJSON{p.Name, p.Type.String(), p.Description, p.Required, p.Default.String(), p.Enum})
+	}
+	return j
+}
+
+func (s *site) getWorkflows(w http.ResponseWriter, _ *http.Request) error {
+	all := s.Catalog.Workflows()
+	out := make([]workflowJSON, len(all))
+	for i := range all {
+		out[i] = newWorkflowJSON(&all[i])
+	}
+	send(w, http.StatusOK, map[string]any{"workflows": out})
+	return nil
+}
+
+// workflow finds a workflow by name.
+func (s *site) workflow(name string) (*Workflow, error) {
+	all := s.Catalog.Workflows()
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("there is no workflow of that name: %w", ErrNotFound)
+}
+
+func (s *site) getWorkflow(w http.ResponseWriter, r *http.Request) error {
+	flow, err := s.workflow(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	j := newWorkflowJSON(flow)
+	j.Source = string(flow.Source)
+	send(w, http.StatusOK, j)
+	return nil
+}
+
+// runJSON is a run in a list, as `flow runs --json` prints it.
+type runJSON struct {
+	Run      string   `json:"run"`
+	Workflow string   `json:"workflow"`
+	Status   string   `json:"status"`
+	Reason   string   `json:"reason,omitzero"`
+	Started  run.Time `json:"started_at"`
+	Ended    run.Time `json:"ended_at,omitzero"`
+	Tasks    int      `json:"tasks"`
+	Trigger  string   `json:"trigger"`
+	Of       string   `json:"retry_of,omitzero"`
+}
+
+func utc(t time.Time) run.Time {
+	if t.IsZero() {
+		return run.Time{}
+	}
+	return run.Time{Time: t.UTC()}
+}
+
+// statuses are those that runs may be asked for by.
+var statuses = []string{"running", "interrupted", "succeeded", "failed", "cancelled"}
+
+// number reads a number of a query.
+func number(r *http.Request, name string, usual, least, most int64) (int64, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < least || n > most {
+		return 0, &InputError{Message: fmt.Sprintf("%s=%.40q: it is a number from %d to %d", name, text, least, most)}
+	}
+	return n, nil
+}
+
+// runQuery reads which runs are wanted.
+func runQuery(r *http.Request, usual int) (RunQuery, error) {
+	v := r.URL.Query()
+	n, err := number(r, "limit", int64(usual), 1, mostRuns)
+	if err != nil {
+		return RunQuery{}, err
+	}
+	q := RunQuery{Workflow: v.Get("workflow"), Status: v.Get("status"), Before: v.Get("before"), Limit: int(n)}
+	if q.Before != "" && !isID(q.Before) {
+		return q, fmt.Errorf("there is no such run: %w", ErrNotFound)
+	}
+	if q.Status == "" {
+		return q, nil
+	}
+	for _, known := range statuses {
+		if q.Status == known {
+			return q, nil
+		}
+	}
+	return q, &InputError{Message: fmt.Sprintf("there is no status %.40q", q.Status), Hint: "running, interrupted, succeeded, failed or cancelled"}
+}
+
+// isID reports whether a text could be the id of a run.
+func isID(text string) bool {
+	if len(text) == 0 || len(text) > 64 {
+		return false
+	}
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// list is one page of runs, and where the next one begins; "": nowhere.
+func (s *site) list(q RunQuery) (all []Run, next string, err error) {
+	q.Limit++
+	all, err = s.Runs.List(q)
+	if err == nil && len(all) >= q.Limit {
+		all = all[:q.Limit-1]
+		next = all[len(all)-1].ID
+	}
+	return all, next, err
+}
+
+func (s *site) getRuns(w http.ResponseWriter, r *http.Request) error {
+	q, err := runQuery(r, usualRuns)
+	if err != nil {
+		return err
+	}
+	all, next, err := s.list(q)
+	if err != nil {
+		return err
+	}
+	out := make([]runJSON, len(all))
+	for i := range all {
+		one := &all[i]
+		out[i] = runJSON{one.ID, one.Workflow, one.Status, one.Reason, utc(one.Started), utc(one.Ended), one.Tasks, one.Trigger, one.RetryOf}
+	}
+	answer := map[string]any{"runs": out}
+	if next != "" {
+		answer["next"] = next
+	}
+	send(w, http.StatusOK, answer)
+	return nil
+}
+
+// body reads a request's JSON.
+func body(r *http.Request, into any) error {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return &statusError{http.StatusUnsupportedMediaType, "the body is not said to be JSON", "Content-Type: application/json"}
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return &InputError{Message: "the body can't be read: " + err.Error()}
+	}
+	if dec.More() {
+		return &InputError{Message: "the body has more than one JSON value"}
+	}
+	return nil
+}
+
+func (s *site) postRun(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Workflow string          `json:"workflow"`
+		Params   json.RawMessage `json:"params"`
+		Only     []string        `json:"only"`
+		From     []string        `json:"from"`
+	}
+	if err := body(r, &in); err != nil {
+		return err
+	}
+	if in.Workflow == "" {
+		return &InputError{Message: "workflow is missing", Hint: `{"workflow": "…", "params": {}}`}
+	}
+	if in.Only != nil && in.From != nil {
+		return &InputError{Message: "only and from are two different selections"}
+	}
+	o := StartOptions{Only: in.Only, From: in.From, Key: r.Header.Get("Idempotency-Key")}
+	if len(o.Key) > 200 {
+		return &InputError{Message: "Idempotency-Key is longer than 200 characters"}
+	}
+	if len(in.Params) > 0 {
+		v, err := dag.DecodeJSON(in.Params)
+		params, ok := v.(map[string]any)
+		if err != nil || !ok && v != nil {
+			return &InputError{Message: "params are no object", Err: err}
+		}
+		o.Params = params
+	}
+	id, err := s.Control.Start(r.Context(), in.Workflow, o)
+	if err != nil {
+		return err
+	}
+	return started(w, id)
+}
+
+// started answers with a new run.
+func started(w http.ResponseWriter, id string) error {
+	w.Header().Set("Location", "/api/v1/runs/"+id)
+	send(w, http.StatusCreated, map[string]string{"run": id})
+	return nil
+}
+
+// summary is the JSON of a run's summary as it stands.
+func (s *site) summary(id string) ([]byte, error) {
+	if text, err := s.Runs.Summary(id); err != nil || text != nil {
+		return text, err
+	}
+	l, err := s.lives.get(id)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return json.Marshal(l.teller.Machine().Summary())
+}
+
+func (s *site) getRun(w http.ResponseWriter, r *http.Request) error {
+	one, err := s.run(r)
+	if err != nil {
+		return err
+	}
+	text, err := s.summary(one.ID)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(bytes.TrimSpace(text), '\n')) // whoever asked may be gone
+	return nil
+}
+
+// run is the one that a request is about.
+func (s *site) run(r *http.Request) (Run, error) {
+	id := r.PathValue("id")
+	if !isID(id) {
+		return Run{}, fmt.Errorf("there is no such run: %w", ErrNotFound)
+	}
+	return s.Runs.Find(id)
+}
+
+func (s *site) postCancel(w http.ResponseWriter, r *http.Request) error {
+	one, err := s.run(r)
+	if err == nil {
+		err = s.Control.Cancel(r.Context(), one.ID)
+	}
+	if err != nil {
+		return err
+	}
+	send(w, http.StatusAccepted, map[string]string{"run": one.ID})
+	return nil
+}
+
+func (s *site) postRetry(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Tasks      []string `json:"tasks"`
+		Downstream bool     `json:"downstream"`
+	}
+	one, err := s.run(r)
+	if err == nil {
+		err = body(r, &in)
+	}
+	if err != nil {
+		return err
+	}
+	id, err := s.Control.Retry(r.Context(), one.ID, RetryOptions{in.Tasks, in.Downstream})
+	if err != nil {
+		return err
+	}
+	return started(w, id)
+}
+
+func (s *site) postResume(w http.ResponseWriter, r *http.Request) error {
+	one, err := s.run(r)
+	if err == nil {
+		err = s.Control.Resume(r.Context(), one.ID)
+	}
+	if err != nil {
+		return err
+	}
+	send(w, http.StatusAccepted, map[string]string{"run": one.ID})
+	return nil
+}
+
+// timedTask is where the time of a task went.
+type timedTask struct {
+	Task     string   `json:"task"`
+	Ready    run.Time `json:"ready_at"`
+	Started  run.Time `json:"started_at,omitzero"`
+	Ended    run.Time `json:"ended_at,omitzero"`
+	After    string   `json:"after,omitzero"` // the task that it waited for longest
+	Critical bool     `json:"critical"`
+}
+
+func (s *site) getTimeline(w http.ResponseWriter, r *http.Request) error {
+	l, err := s.lives.get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := l.timeline()
+	tasks := line.Summary.Tasks
+	out := make([]timedTask, len(tasks))
+	for i := range tasks {
+		out[i] = timedTask{Task: tasks[i].ID, Ready: run.Time{Time: line.Ready[i]}, Started: tasks[i].Started, Ended: tasks[i].Ended}
+		if k := line.Last[i]; k >= 0 {
+			out[i].After = tasks[k].ID
+		}
+	}
+	for _, i := range line.Path() {
+		out[i].Critical = true
+	}
+	send(w, http.StatusOK, map[string]any{"run": l.id, "started_at": line.Summary.Started, "ended_at": line.Summary.Ended, "tasks": out})
+	return nil
+}
+
+// timeline is that of the run as it stands. l.mu is held.
+func (l *live) timeline() *run.Timeline {
+	if l.line == nil || l.lineAt != l.n {
+		l.line, l.lineAt = run.NewTimeline(l.teller.Machine()), l.n
+	}
+	return l.line
+}
+
+func (s *site) getSchedules(w http.ResponseWriter, _ *http.Request) error {
+	out := []scheduleJSON{}
+	for _, flow := range s.Catalog.Workflows() {
+		out = append(out, schedules(flow.Schedules)...)
+	}
+	send(w, http.StatusOK, map[string]any{"schedules": out})
+	return nil
+}
+
+type fateJSON struct {
+	Workflow string    `json:"workflow"`
+	Trigger  string    `json:"trigger"`
+	What     string    `json:"what"`
+	At       time.Time `json:"at"`
+	Fate     string    `json:"fate"`
+	Decided  time.Time `json:"decided_at,omitzero"`
+	Shifted  bool      `json:"shifted,omitzero"`
+	Run      string    `json:"run,omitzero"`
+	Note     string    `json:"note,omitzero"`
+}
+
+func (s *site) getLedger(w http.ResponseWriter, r *http.Request) error {
+	q, err := ledgerQuery(r)
+	if err != nil {
+		return err
+	}
+	all, next, err := s.fates(q)
+	if err != nil {
+		return err
+	}
+	out := make([]fateJSON, len(all))
+	for i, f := range all {
+		out[i] = fateJSON{f.Workflow, f.Trigger, f.What, f.At, f.Fate, f.Decided, f.Shifted, f.Run, f.Note}
+	}
+	answer := map[string]any{"ledger": out}
+	if !next.IsZero() {
+		answer["next"] = next
+	}
+	send(w, http.StatusOK, answer)
+	return nil
+}
+
+func ledgerQuery(r *http.Request) (LedgerQuery, error) {
+	n, err := number(r, "limit", usualRuns, 1, mostRuns)
+	q := LedgerQuery{Workflow: r.URL.Query().Get("workflow"), Limit: int(n)}
+	if before := r.URL.Query().Get("before"); err == nil && before != "" {
+		if q.Before, err = time.Parse(time.RFC3339Nano, before); err != nil {
+			return q, &InputError{Message: "before is no time", Hint: "as in 2026-01-31T06:30:00Z"}
+		}
+	}
+	return q, err
+}
+
+// fates is one page of the ledger, whole moments: those of one are not torn apart.
+func (s *site) fates(q LedgerQuery) (all []Fate, next time.Time, err error) {
+	want := q.Limit
+	for q.Limit = want + 1; ; q.Limit *= 2 {
+		if all, err = s.Ledger.Ledger(q); err != nil || len(all) <= want {
+			return all, time.Time{}, err
+		}
+		for k := want; k < len(all); k++ {
+			if !all[k].At.Equal(all[k-1].At) {
+				return all[:k], all[k-1].At, nil
+			}
+		}
+		if len(all) < q.Limit {
+			return all, time.Time{}, nil
+		}
+	}
+}
+
+func (s *site) getHealth(w http.ResponseWriter, _ *http.Request) error {
+	send(w, http.StatusOK, map[string]string{"status": "alive", "version": s.Version})
+	return nil
+}
+
+func (s *site) getReady(w http.ResponseWriter, r *http.Request) error {
+	answer, code := map[string]any{"status": "ready", "leader": s.Health.Leader()}, http.StatusOK
+	if err := s.Health.Ready(); err != nil {
+		answer["status"], code = "not ready", http.StatusServiceUnavailable
+		s.Log.Warn("web: not ready", "error", err)
+	}
+	send(w, code, answer)
+	return nil
+}
+
+func (s *site) postHook(w http.ResponseWriter, r *http.Request) error {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	id, err := s.Control.Hook(r.Context(), r.PathValue("path"), r.Header, text)
+	if err != nil {
+		return err
+	}
+	answer := map[string]string{}
+	if id != "" {
+		answer["run"] = id
+	}
+	send(w, http.StatusAccepted, answer)
+	return nil
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+func (s *site) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI) // whoever asked may be gone
+	return nil
+}
+
+func (s *site) getValue(w http.ResponseWriter, r *http.Request) error {
+	text, err := s.Runs.Value(&dag.Ref{Hash: r.PathValue("hash")})
+	if err != nil {
+		return errors.Join(ErrNotFound, err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="value.json"`)
+	_, _ = w.Write(text) // whoever asked may be gone
+	return nil
+}
