@@ -174,9 +174,21 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	if err := s.look(); err != nil {
 		return errors.Join(&codeError{code: exitInternal, err: err}, e.Close())
 	}
-	srv, ln, err := s.listen(ctx, sigs, tokens)
+	pages, err := s.handler(tokens, s.names())
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	commands, err := s.handler(nil, nil)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	ln, err := s.listen(ctx, sigs)
 	if err != nil || ln == nil {
 		return errors.Join(err, e.Close())
+	}
+	srv, local := web.Server(pages), web.Server(commands)
+	if socket := listenToCommands(s.root); socket != nil {
+		go func() { _ = local.Serve(socket) }() // until it is shut down
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -204,7 +216,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	stop() // no more decisions, and then whoever stands by may lead
 	group.Wait()
 	s.leads.Store(false)
-	failed = errors.Join(failed, free())
+	failed = errors.Join(failed, s.shutDown(local), free())
 	s.drain(sigs)
 	return errors.Join(failed, s.shutDown(srv), e.Close())
 }
@@ -251,30 +263,32 @@ func (s *service) drain(sigs <-chan os.Signal) {
 	s.runner.drain(limit)
 }
 
-// listen opens the address. Another service that drains may still have it.
-func (s *service) listen(ctx context.Context, sigs <-chan os.Signal, tokens []web.Token) (*http.Server, net.Listener, error) {
-	h, err := web.New(web.Options{
-		Catalog: s, Control: s, Ledger: ledger{s.home}, Health: s, Runs: NewSiteRuns(s.home), Tokens: tokens, Hosts: s.names(), Version: thisVersion().String(), Log: s.log,
+// handler answers requests; without tokens, of whoever owns the home.
+func (s *service) handler(tokens []web.Token, hosts []string) (http.Handler, error) {
+	return web.New(web.Options{
+		Catalog: s, Control: s, Ledger: ledger{s.home}, Health: s, Runs: NewSiteRuns(s.home),
+		Tokens: tokens, Hosts: hosts, Version: thisVersion().String(), Log: s.log,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
+}
+
+// listen opens the address. Another service that drains may still have it.
+func (s *service) listen(ctx context.Context, sigs <-chan os.Signal) (net.Listener, error) {
 	for began := time.Now(); ; {
 		ln, err := net.Listen("tcp", s.flags.listen)
 		if err == nil {
-			return web.Server(h), ln, nil
+			return ln, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > s.flags.drain+10*time.Second {
-			return nil, nil, usage("--listen names another address, 127.0.0.1:0 any port that is free", "can't listen: %w", err)
+			return nil, usage("--listen names another address, 127.0.0.1:0 any port that is free", "can't listen: %w", err)
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case sig := <-sigs:
 			if sig == syscall.SIGTERM || sig == syscall.SIGINT {
-				return nil, nil, nil
+				return nil, nil
 			}
 		case <-ctx.Done():
-			return nil, nil, nil
+			return nil, nil
 		}
 	}
 }

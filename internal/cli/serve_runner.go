@@ -321,7 +321,7 @@ func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *en
 	case err != nil:
 		r.say("run %s: %v", id, err)
 	case summary.Status != "succeeded":
-		r.say("run %s of %s: %s: %s", id, summary.Workflow, summary.Status, summary.Message)
+		r.say("run %s of %s: %s: %s", id, summary.Workflow, summary.Status, whyFailed(summary))
 	}
 	if rec, err := r.home.Get(id); err != nil || rec.Ended.IsZero() {
 		r.tried(id)
