@@ -19,6 +19,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/spf13/cobra"
 
+	"flow/dag"
 	"flow/engine"
 	"flow/internal/home"
 	"flow/internal/schedule"
@@ -38,6 +39,8 @@ type serveFlags struct {
 	jobs       int
 	workers    int
 	json       bool
+	age        string
+	keep       store.Keep
 }
 
 func newServe(std streams) *cobra.Command {
@@ -78,6 +81,8 @@ flow token makes, and the words of $FLOW_TOKENS and $FLOW_READ_TOKENS.`,
 	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long runs may go on after SIGTERM")
 	fl.IntVar(&f.jobs, "jobs", 0, "attempts at once, in all pools together (0: no limit)")
 	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the files say)")
+	fl.StringVar(&f.age, "older-than", "90d", "once a day, remove runs that ended longer ago than this `duration`, as flow gc does (0: never)")
+	fl.IntVar(&f.keep.PerWorkflow, "keep", 0, "and all but so many of each workflow, the newest (0: all)")
 	fl.BoolVar(&f.json, "json", false, "log as JSON")
 	return c
 }
@@ -103,6 +108,11 @@ type service struct {
 func serve(ctx context.Context, std streams, dir string, f *serveFlags) (err error) {
 	if f.jobs < 0 || f.workers < 0 || f.workers > maxWorkers || f.drain < 0 {
 		return usage("", "--jobs, --workers and --drain are not negative, and --workers is at most %d", maxWorkers)
+	}
+	if f.age != "0" {
+		if f.keep.Age, err = dag.ParseDuration(f.age); err != nil || f.keep.Age <= 0 {
+			return usage("for example 90d", "--older-than %s: not a positive duration", f.age)
+		}
 	}
 	if (f.cert == "") != (f.key == "") {
 		return usage("", "--tls-cert and --tls-key go together")
@@ -197,6 +207,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	group.Go(func() { schedule.NewWatcher(s.sched, ledger{s.home}, s.say).Run(work) })
 	group.Go(func() { s.runner.look(work) })
 	group.Go(func() { s.watch(work) })
+	group.Go(func() { s.collect(work) })
 	s.leads.Store(true)
 	served := make(chan error, 1)
 	go func() { served <- s.serveHTTP(srv, ln) }()
@@ -365,6 +376,27 @@ func (s *service) watch(ctx context.Context) {
 		}
 		if err := s.look(); err != nil {
 			s.log.Error("the workflows can't be read; those of before stay", "error", err)
+		}
+	}
+}
+
+// collect removes old runs, once a day, until ctx ends.
+func (s *service) collect(ctx context.Context) {
+	if s.flags.keep == (store.Keep{}) {
+		return
+	}
+	for wait := 10 * time.Minute; ; wait = 24 * time.Hour {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		c, err := s.home.GC(s.flags.keep, time.Now(), false)
+		switch {
+		case err != nil:
+			s.log.Error("old runs can't be removed", "error", err)
+		case len(c.Runs) > 0:
+			s.log.Info("old runs removed", "runs", len(c.Runs))
 		}
 	}
 }
