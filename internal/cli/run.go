@@ -164,8 +164,16 @@ func otherParams(run string, differ []string) string {
 }
 
 // runPlan runs a plan and shows it. h may be nil.
-func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
+func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (_ *engine.Summary, err error) {
 	v := newView(std, plan, f)
+	traces, err := newTracer(ctx, func(format string, args ...any) { v.say("flow: " + fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return nil, usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	if traces != nil {
+		v = tracedView{v, traces.watch(v.event)}
+		defer func() { err = errors.Join(err, traces.close()) }()
+	}
 	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
 	if h != nil {
 		opts = append(opts, engine.History(h))

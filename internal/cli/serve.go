@@ -180,8 +180,12 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.runner = newServeRunner(e, s.home, s.root, s.say)
 	s.sched = schedule.NewService(ledger{s.home}, s.runner, s.say)
 	s.runner.service = s.sched
+	var err error
+	if s.runner.traces, err = newTracer(ctx, s.say); err != nil {
+		return errors.Join(usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err), e.Close())
+	}
 	s.folder = schedule.NewFolder(s.dir, s.home, engine.Check)
-	if err := s.look(); err != nil {
+	if err = s.look(); err != nil {
 		return errors.Join(&codeError{code: exitInternal, err: err}, e.Close())
 	}
 	pages, err := s.handler(tokens, s.names())
@@ -229,7 +233,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.leads.Store(false)
 	failed = errors.Join(failed, s.shutDown(local), free())
 	s.drain(sigs)
-	return errors.Join(failed, s.shutDown(srv), e.Close())
+	return errors.Join(failed, s.shutDown(srv), e.Close(), s.runner.traces.close())
 }
 
 // heed does what a signal asks for; false: to end.

@@ -21,6 +21,7 @@ type serveRunner struct {
 	home   *engine.Home
 	dir    string // of the home
 	say    func(format string, args ...any)
+	traces *tracer
 
 	service *schedule.Service
 	ctx     context.Context // of what waits, before it begins
@@ -246,12 +247,12 @@ func (r *serveRunner) patiently(ctx context.Context, id string, begin func() (*e
 func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Run, error) {
 	_, err := r.home.Get(f.Run)
 	if err == nil {
-		return r.engine.Resume(f.Run, engine.Options{Context: ctx})
+		return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
 	}
 	if !errors.Is(err, store.ErrNoRun) {
 		return nil, &engine.FolderError{Err: err}
 	}
-	o := engine.Options{ID: f.Run, Trigger: f.Trigger, ScheduledAt: f.At, IntervalStart: f.From, IntervalEnd: f.To, Context: ctx}
+	o := engine.Options{ID: f.Run, Trigger: f.Trigger, ScheduledAt: f.At, IntervalStart: f.From, IntervalEnd: f.To, Context: ctx, Watch: r.traces.watch(nil)}
 	if f.Order.Retry != "" {
 		return r.engine.Retry(f.Order.Retry, engine.Again{Tasks: f.Order.Tasks, Downstream: f.Order.Downstream}, o)
 	}
@@ -430,7 +431,7 @@ func (r *serveRunner) resume(rec *store.Run) {
 		}
 		l.place = place
 		turn()
-		run, err := r.patiently(ctx, id, func() (*engine.Run, error) { return r.engine.Resume(id, engine.Options{Context: ctx}) })
+		run, err := r.patiently(ctx, id, func() (*engine.Run, error) { return r.engine.Resume(id, engine.Options{Context: ctx, Watch: r.traces.watch(nil)}) })
 		if err == nil {
 			r.say("run %s of %s goes on", id, w.Name)
 		}
