@@ -105,7 +105,7 @@ func crowd(t *testing.T, s *Store, n int) {
 	if err := s.transaction(func(tx *sql.Tx) error {
 		for i := range n {
 			if _, err := tx.Exec(`INSERT INTO runs (id, workflow, file, text, status, started, ended, cause, tasks, summary, spans, shape) VALUES (?, 'w', '/w.yaml', ?, ?, 1, 1, 'manual', 2, ?, ?, ?)`,
-				fmt.Sprintf("00OLD%05d", i), fmt.Sprint(i), []string{"failed", "succeeded"}[i%2], pack([]byte("{}")), pack([]byte("{}")), fmt.Sprint(i%3)); err != nil {
+				fmt.Sprintf("00OLD%05d", i), fmt.Sprint(i), []string{"failed", "succeeded"}[i%2], s.pack([]byte("{}")), s.pack([]byte("{}")), fmt.Sprint(i%3)); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(`INSERT INTO texts (hash, text) VALUES (?, 'x')`, fmt.Sprint(i)); err != nil {

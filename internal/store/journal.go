@@ -35,12 +35,19 @@ func (s *Store) Begin(r Run, text []byte, first ...run.Event) (*Journal, error) 
 	sum := sha256.Sum256(text)
 	r.Hash, r.Status = hex.EncodeToString(sum[:]), run.RunRunning.String()
 	j := &Journal{store: s, lock: l}
+	insertText, err := s.stmt(s.write, `INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return nil, errors.Join(err, l.free())
+	}
+	insertRun, err := s.stmt(s.write, `INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return nil, errors.Join(err, l.free())
+	}
 	err = s.transaction(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Hash, text); err != nil {
+		if _, err := tx.Stmt(insertText).Exec(r.Hash, text); err != nil {
 			return err
 		}
-		res, err := tx.Exec(`INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape, r.Again)
+		res, err := tx.Stmt(insertRun).Exec(r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape, r.Again)
 		if err != nil {
 			return err
 		}
@@ -222,8 +229,11 @@ func (j *Journal) End(e Ending) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	_, err = j.store.write.Exec(`UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ?, spans = ? WHERE num = ?`,
-		e.Status, e.Reason, e.Message, e.Time.UnixMilli(), pack(e.Summary), pack(spans), j.run.num)
+	st, err := j.store.stmt(j.store.write, `UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ?, spans = ? WHERE num = ?`)
+	if err != nil {
+		return err
+	}
+	_, err = st.Exec(e.Status, e.Reason, e.Message, e.Time.UnixMilli(), j.store.pack(e.Summary), j.store.pack(spans), j.run.num)
 	return j.store.explain(err)
 }
 

@@ -64,27 +64,38 @@ func (s *Store) Causes() (map[string]Cause, error) {
 // where there is none yet for that cause, time and sight. It tells which rows are new.
 func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
 	fresh = make([]bool, len(rows))
+	insertCause, err := s.stmt(s.write, `INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`)
+	if err != nil {
+		return fresh, err
+	}
+	num, err := s.stmt(s.write, `SELECT num FROM causes WHERE key = ?`)
+	if err != nil {
+		return fresh, err
+	}
+	insertRow, err := s.stmt(s.write, `INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return fresh, err
+	}
 	err = s.transaction(func(tx *sql.Tx) error {
+		insertCause, num, insertRow := tx.Stmt(insertCause), tx.Stmt(num), tx.Stmt(insertRow)
 		nums := make(map[string]int64)
 		for i := range causes {
 			c := &causes[i]
-			if _, err := tx.Exec(`INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
-				ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`,
-				c.Key, c.Workflow, c.Trigger, c.What, c.Upto.UnixMilli(), c.Active); err != nil {
+			if _, err := insertCause.Exec(c.Key, c.Workflow, c.Trigger, c.What, c.Upto.UnixMilli(), c.Active); err != nil {
 				return err
 			}
 		}
 		for i := range rows {
 			r := &rows[i]
-			num, ok := nums[r.Key]
+			cause, ok := nums[r.Key]
 			if !ok {
-				if err := tx.QueryRow(`SELECT num FROM causes WHERE key = ?`, r.Key).Scan(&num); err != nil {
+				if err := num.QueryRow(r.Key).Scan(&cause); err != nil {
 					return err
 				}
-				nums[r.Key] = num
+				nums[r.Key] = cause
 			}
-			res, err := tx.Exec(`INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				num, r.At.UnixMilli(), r.What, r.Fate, r.Shifted, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Params)
+			res, err := insertRow.Exec(cause, r.At.UnixMilli(), r.What, r.Fate, r.Shifted, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Params)
 			if err != nil {
 				return err
 			}
@@ -104,12 +115,16 @@ func (s *Store) Settle(rows ...Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	update, err := s.stmt(s.write, `UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
+		WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`)
+	if err != nil {
+		return err
+	}
 	return s.transaction(func(tx *sql.Tx) error {
+		update := tx.Stmt(update)
 		for i := range rows {
 			r := &rows[i]
-			if _, err := tx.Exec(`UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
-				WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`,
-				r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
+			if _, err := update.Exec(r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
 				return err
 			}
 		}

@@ -99,7 +99,11 @@ func (s *Store) Find(id string) (Run, error) {
 
 // Get returns the run with exactly that id; ErrNoRun: there is none.
 func (s *Store) Get(id string) (Run, error) {
-	r, err := scanRun(s.read.QueryRow(`SELECT `+runColumns+` FROM runs WHERE id = ?`, id))
+	st, err := s.stmt(s.read, `SELECT `+runColumns+` FROM runs WHERE id = ?`)
+	if err != nil {
+		return Run{}, err
+	}
+	r, err := scanRun(st.QueryRow(id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, fmt.Errorf("%w: %s", ErrNoRun, id)
 	}
@@ -238,7 +242,11 @@ func (s *Store) RunSpans(r *Run) (map[string]Span, error) {
 }
 
 func (s *Store) spans(query string, args ...any) ([]map[string]Span, error) {
-	rows, err := s.read.Query(query, args...)
+	st, err := s.stmt(s.read, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.Query(args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -261,11 +269,18 @@ func (s *Store) spans(query string, args ...any) ([]map[string]Span, error) {
 	return all, s.explain(rows.Err())
 }
 
-func pack(text []byte) []byte {
+// pack compresses. What that takes is used again: it is more than a megabyte.
+func (s *Store) pack(text []byte) []byte {
 	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestSpeed) // fails for levels that don't exist
-	_, _ = w.Write(text)                         // into memory
+	w, ok := s.packers.Get().(*flate.Writer)
+	if ok {
+		w.Reset(&b)
+	} else {
+		w, _ = flate.NewWriter(&b, flate.BestSpeed) // fails for levels that don't exist
+	}
+	_, _ = w.Write(text) // into memory
 	_ = w.Close()
+	s.packers.Put(w)
 	return b.Bytes()
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -40,6 +41,8 @@ type Store struct {
 	looking    bool      // it is only read
 	alone      bool      // no other process has it open: see OpenAlone
 	insert     *sql.Stmt // of events: prepared, since it is most of what is done
+	prepared   sync.Map  // *sql.Stmt by statement: see stmt
+	packers    sync.Pool // of *flate.Writer
 }
 
 // dirs are the folders of a home that belong to the store.
@@ -288,6 +291,27 @@ func (s *Store) Close() error {
 		errs = append(errs, s.write.Close())
 	}
 	return errors.Join(append(errs, s.files.close())...)
+}
+
+// stmt prepares a statement, once. It is for those that each run needs: to read them takes
+// longer than to do what they say.
+func (s *Store) stmt(db *sql.DB, text string) (*sql.Stmt, error) {
+	type key struct {
+		db   *sql.DB
+		text string
+	}
+	if st, ok := s.prepared.Load(key{db, text}); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := db.Prepare(text)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if other, loaded := s.prepared.LoadOrStore(key{db, text}, st); loaded {
+		_ = st.Close() // another goroutine was first
+		return other.(*sql.Stmt), nil
+	}
+	return st, nil
 }
 
 // WorkDir makes the folder of a run's files, which stays until RemoveWorkDir: a run that is

@@ -393,7 +393,12 @@ func (s *site) getTimeline(w http.ResponseWriter, r *http.Request) error {
 	for _, i := range line.Path() {
 		out[i].Critical = true
 	}
-	send(w, http.StatusOK, map[string]any{"run": l.id, "started_at": line.Summary.Started, "ended_at": line.Summary.Ended, "tasks": out})
+	send(w, http.StatusOK, struct {
+		Run     string      `json:"run"`
+		Started run.Time    `json:"started_at,omitzero"`
+		Ended   run.Time    `json:"ended_at,omitzero"`
+		Tasks   []timedTask `json:"tasks"`
+	}{l.id, line.Summary.Started, line.Summary.Ended, out})
 	return nil
 }
 
