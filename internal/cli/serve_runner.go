@@ -51,8 +51,9 @@ type delay struct {
 	wait time.Duration
 }
 
-// beginAtOnce is how many runs begin at the same time.
-const beginAtOnce = 8
+// beginAtOnce is how many runs begin at the same time. It is large, since a command that
+// prints a secret may take long.
+const beginAtOnce = 64
 
 // Errors that end the waiting of a run.
 var (
@@ -276,7 +277,13 @@ func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Ru
 		o.Bound = f.Version.Plan.Workflow.Schedules[f.Schedule].Params
 	}
 	o.Only, o.From = f.Order.Only, f.Order.From
-	return r.engine.Start(f.Version.Plan, o)
+	run, err := r.engine.Start(f.Version.Plan, o)
+	if err != nil {
+		if _, there := r.home.Get(f.Run); there == nil { // a service that drains was a moment faster
+			return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+		}
+	}
+	return run, err
 }
 
 // orderParams are the params of who asked for a run.
@@ -507,13 +514,17 @@ func (r *serveRunner) working() int {
 	return n
 }
 
-// drain ends: nothing begins any more, and runs that are at work may end, until ctx does.
-// Then they are suspended, to be gone on with by the next service.
-func (r *serveRunner) drain(ctx context.Context) {
+// close lets nothing begin any more.
+func (r *serveRunner) close() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
 	r.stop(errStopping)
+}
+
+// drain lets runs that are at work end, until ctx does. Then they are suspended, to be gone
+// on with by the next service.
+func (r *serveRunner) drain(ctx context.Context) {
 	idle := make(chan struct{})
 	go func() {
 		r.wg.Wait()
