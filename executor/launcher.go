@@ -237,7 +237,12 @@ func (l *Launcher) start(c *Child, starts chan<- func(), files [3]int) (*process
 		done := make(chan struct{})
 		starts <- func() {
 			defer close(done)
-			err = p.fork(&l.spawner, path, argv, attr, c.Limits)
+			if l.spawner.anywhere() { // this thread is not the main one
+				here, err = p.spawn(&l.spawner, path, argv, attr, c.Limits)
+			}
+			if !here {
+				err = p.fork(&l.spawner, path, argv, attr, c.Limits)
+			}
 		}
 		<-done
 	}

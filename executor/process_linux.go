@@ -31,20 +31,19 @@ func (p *process) spawn(how *spawner, path string, argv []string, attr *syscall.
 
 // fork starts a process as the leader of a new session, and so of a new group: it
 // has no terminal that it could wait for in vain. It ends if this thread does. It is
-// called on the launcher's thread.
+// called on the launcher's thread. A launcher that is killed within a few instructions
+// after that has no entry of it in the roll.
 func (p *process) fork(how *spawner, path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
 	at, number := how.roll.reserve()
-	if err := p.forkExec(path, argv, attr, limits); err != nil {
+	if err := p.forkExec(path, argv, attr, limits, number); err != nil {
 		how.strike(at)
 		return err
 	}
-	if p.listed = at; number != nil {
-		*number = int32(p.pid)
-	}
+	p.listed = at
 	return nil
 }
 
-func (p *process) forkExec(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits) error {
+func (p *process) forkExec(path string, argv []string, attr *syscall.ProcAttr, limits Rlimits, number *int32) error {
 	pidfd := -1
 	attr.Sys = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGKILL}
 	// A limited process stops before its first instruction (as a debugger has
@@ -54,7 +53,9 @@ func (p *process) forkExec(path string, argv []string, attr *syscall.ProcAttr, l
 	if err != nil {
 		return err
 	}
-	p.pid, p.pidfd = pid, pidfd
+	if p.pid, p.pidfd = pid, pidfd; number != nil {
+		*number = int32(pid)
+	}
 	if !attr.Sys.Ptrace {
 		return nil
 	}
