@@ -3,6 +3,8 @@ package web_test
 import (
 	"container/heap"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -416,4 +418,17 @@ func (w *world) print(of store.LogOf, at time.Time, took time.Duration, lines []
 	if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%s.%d", of.Task, instance, of.Attempt)), []byte(b.String()), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func touch(t *testing.T, name string) {
+	t.Helper()
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hash is a token as a site is given it.
+func hash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
 }

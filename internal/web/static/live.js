@@ -8,7 +8,7 @@ const main = document.getElementById("main");
 const say = document.getElementById("connection");
 
 // The same but for times, which are written by time.js.
-const same = (a, b) => bare(a) === bare(b);
+const same = (a, b) => a.isEqualNode(b) || bare(a) === bare(b);
 function bare(e) {
   const c = e.cloneNode(true);
   for (const t of c.querySelectorAll("time")) { t.textContent = ""; t.removeAttribute("title"); }
