@@ -458,14 +458,12 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	w := newWorld(t, web.Options{})
 	plan := w.add("wide", "tasks:\n  a: { for_each: '${{ 1..20000 }}', exec: [x] }\n")
 	id := w.record(plan, past{at: time.Now().Add(-time.Hour), places: 1000, does: func(string, int, int) (time.Duration, *dag.Failure, any) { return time.Second, nil, nil }})
-	var conns []net.Conn
 	for range 40 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		conns = append(conns, conn)
 		fmt.Fprintf(conn, "GET /api/v1/runs/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n", id)
 	}
 	if res, _ := w.get("/runs/" + id); res.StatusCode != 200 {
