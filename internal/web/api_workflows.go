@@ -169,4 +169,3 @@ func (s *site) fates(q LedgerQuery) (all []Fate, next time.Time, err error) {
 		}
 	}
 }
-
