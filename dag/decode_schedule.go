@@ -2,6 +2,7 @@ package dag
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,11 @@ func (d *decoder) timezone(n *node, e *entry) {
 		return
 	}
 	if _, err := loadZone(s); err != nil {
-		d.errorf(n, "timezone: %q is no zone of the IANA database; write one as Europe/Berlin", shorten(s, 60))
+		hint := "; write one as Europe/Berlin"
+		if near := NearestZone(shorten(s, 60)); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		d.errorf(n, "timezone: %q is no zone of the IANA database%s", shorten(s, 60), hint)
 		return
 	}
 	e.Timezone = s
@@ -103,6 +108,20 @@ func (d *decoder) finishSchedule(e *entry) {
 	}
 }
 
+// ParseMoment reads a date, or a date and a time: RFC 3339, or without an offset, and then
+// in the zone.
+func ParseMoment(s string, zone *time.Location) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, true
+	}
+	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateTime} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // moment reads a date or a time; one without an offset is in the schedule's zone.
 func (d *decoder) moment(n *node, key string, zone *time.Location) time.Time {
 	if n == nil {
@@ -113,13 +132,8 @@ func (d *decoder) moment(n *node, key string, zone *time.Location) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
+	if t, ok := ParseMoment(s, zone); ok {
 		return t
-	}
-	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateTime} {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
-			return t
-		}
 	}
 	d.errorf(n, "%s: %q is no date or time; write one as 2026-01-31 or 2026-01-31T06:30", key, shorten(s, 40))
 	return time.Time{}

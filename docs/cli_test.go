@@ -33,18 +33,29 @@ func help(t *testing.T, args ...string) string {
 // commands are those of the real command line: usage and flags.
 func commands(t *testing.T) map[string][]string {
 	t.Helper()
-	root := help(t)
-	list := root[strings.Index(root, "Available Commands:"):strings.Index(root, "\nFlags:")]
-	found := map[string][]string{"flow": flagsOf(root)}
+	found := map[string][]string{"flow": flagsOf(help(t))}
+	collect(t, found)
+	return found
+}
+
+// collect adds the commands below one, but not those that only have others.
+func collect(t *testing.T, found map[string][]string, parent ...string) {
+	t.Helper()
+	text := help(t, parent...)
+	list := text[strings.Index(text, "Available Commands:"):strings.Index(text, "\nFlags:")]
 	for _, m := range commandLine.FindAllStringSubmatch(list, -1) {
-		text := help(t, m[1])
+		command := append(slices.Clone(parent), m[1])
+		text := help(t, command...)
+		if strings.Contains(text, "\nAvailable Commands:") {
+			collect(t, found, command...)
+			continue
+		}
 		usage := usageLine.FindStringSubmatch(text)
 		if usage == nil {
-			t.Fatalf("flow %s --help shows no usage", m[1])
+			t.Fatalf("flow %s --help shows no usage", strings.Join(command, " "))
 		}
 		found[usage[1]] = flagsOf(text)
 	}
-	return found
 }
 
 func flagsOf(help string) []string {
@@ -115,8 +126,14 @@ func flagsTold(section string) []string {
 // TestExamplesOfHelp: each command shows an example.
 func TestExamplesOfHelp(t *testing.T) {
 	for usage := range commands(t) {
-		words := strings.Fields(usage)
-		if len(words) > 1 && !strings.Contains(help(t, words[1]), "Examples:\n  flow "+words[1]) {
+		words := strings.Fields(usage)[1:]
+		for k, word := range words {
+			if strings.ToLower(word) != word || strings.HasPrefix(word, "[") { // an argument
+				words = words[:k]
+				break
+			}
+		}
+		if len(words) > 0 && !strings.Contains(help(t, words...), "Examples:\n  flow "+strings.Join(words, " ")) {
 			t.Errorf("%s --help has no example", usage)
 		}
 	}

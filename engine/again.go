@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"flow/dag"
@@ -85,7 +87,7 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 	zero := time.Now()
 	now := zero.Truncate(time.Millisecond).In(plan.Workflow.Zone())
 	next := *start
-	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = NewID(), now, start.Run.Attempt+1
+	next.Run.ID, next.Run.StartedAt, next.Run.Attempt = cmp.Or(o.ID, NewID()), now, start.Run.Attempt+1
 	r := e.newRun(plan, next.Run.ID, o)
 	r.zero, r.began, r.zone, r.of = zero, zero, now.Location(), rec.ID
 	r.had, r.again = had(old, plan, again), &a
@@ -94,6 +96,15 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 		return nil, err
 	}
 	return r, e.begin(r, &next)
+}
+
+// CheckRetry tells why a retry of a run that has ended can't be.
+func CheckRetry(h *Home, rec *store.Run, a Again) error {
+	plan, err := pinned(h, rec)
+	if err == nil {
+		_, err = a.tasks(plan)
+	}
+	return err
 }
 
 // fold is a run of a home as its events make it, and what it began with.
@@ -167,17 +178,24 @@ func had(old *run.Machine, plan *dag.Plan, again map[int]bool) map[place]keptRes
 	return all
 }
 
-// Earlier are the results of a workflow's last run that succeeded, as they stand in a run
-// of some of its tasks.
+// Earlier are the results of a run of a workflow that succeeded, as they stand in a run of
+// some of its tasks.
 type Earlier struct {
-	Run string // its id
+	Run     string    // its id
+	Started time.Time // when that began
+	Differ  []string  // the params that it had otherwise, by name
 
 	results map[place]keptResult
 }
 
+// looked is how many runs, the newest that succeeded, are looked at for earlier results.
+const looked = 200
+
 // NewEarlier looks for the results that a run of a plan begins with that is to be only of
-// some tasks and of all that depends on them.
-func NewEarlier(h *Home, plan *dag.Plan, from []string) (*Earlier, error) {
+// some tasks and of all that depends on them: those of the newest run that succeeded with
+// equal params, else of the newest one. A run that was of some tasks only counts where it
+// has results of all others that are needed.
+func NewEarlier(h *Home, plan *dag.Plan, from []string, params map[string]any) (*Earlier, error) {
 	again, err := (&Again{Tasks: from, Downstream: true}).tasks(plan)
 	if err != nil {
 		return nil, err
@@ -186,24 +204,116 @@ func NewEarlier(h *Home, plan *dag.Plan, from []string) (*Earlier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	for rec, err := range h.Runs(store.Filter{Workflow: of.Workflow, Status: run.RunSucceeded.String()}) {
+	var other, partly *Earlier // the newest with other params; of some tasks
+	for rec, err := range h.Runs(store.Filter{Workflow: of.Workflow, Status: run.RunSucceeded.String(), Limit: looked}) {
 		if err != nil {
 			return nil, err
 		}
 		if rec.File != of.File {
 			continue
 		}
-		then, err := pinned(h, &rec)
+		e, covers, err := candidate(h, &rec, plan, again, params)
+		switch {
+		case errors.As(err, new(*store.TornError)):
+			continue // an older one may do
+		case err != nil:
+			return nil, err
+		case !covers:
+			partly = cmp.Or(partly, e)
+		case e.Differ == nil:
+			return e.filled(h, &rec, plan, again)
+		default:
+			other = cmp.Or(other, e)
+		}
+	}
+	switch {
+	case other != nil:
+		rec, err := h.Find(other.Run)
 		if err != nil {
 			return nil, err
 		}
-		old, _, err := fold(h, &rec, then)
-		if err != nil {
-			return nil, err
-		}
-		return &Earlier{rec.ID, had(old, plan, again)}, nil
+		return other.filled(h, &rec, plan, again)
+	case partly != nil:
+		return nil, fmt.Errorf("no run of %s that succeeded has results of all other tasks: run %s was of some only", of.Workflow, partly.Run)
 	}
 	return nil, fmt.Errorf("no run of %s has succeeded yet: there are no results to begin with", of.Workflow)
+}
+
+// candidate tells what a run began with: whether it had other params, and whether it was of
+// all tasks that are not to run again. It reads the run's first event only.
+func candidate(h *Home, rec *store.Run, plan *dag.Plan, again map[int]bool, params map[string]any) (e *Earlier, covers bool, err error) {
+	var start *run.Start
+	for ev, err := range h.Events(rec) {
+		if err != nil {
+			return nil, false, err
+		}
+		start = ev.Start
+		break
+	}
+	if start == nil {
+		return nil, false, &store.TornError{Run: rec.ID, Err: errors.New("it has no beginning")}
+	}
+	e = &Earlier{Run: rec.ID, Started: rec.Started}
+	if e.Differ, err = differ(params, start.Params); err != nil || start.Only == nil {
+		return e, true, err
+	}
+	then, err := pinned(h, rec)
+	if err != nil {
+		return nil, false, err
+	}
+	missing := make(map[string]bool) // what that run left out
+	for i := range then.Main {
+		missing[then.Nodes[i].Task.ID] = true
+	}
+	for _, i := range start.Only {
+		delete(missing, then.Nodes[i].Task.ID)
+	}
+	for i := range plan.Main {
+		if !again[i] && missing[plan.Nodes[i].Task.ID] {
+			return e, false, nil
+		}
+	}
+	return e, true, nil
+}
+
+// differ are the names of the params that are not the same, sorted.
+func differ(a, b map[string]any) ([]string, error) {
+	var names []string
+	for name, v := range a {
+		w, ok := b[name]
+		hash, _, err := hashed(v)
+		if err != nil {
+			return nil, err
+		}
+		other, _, err := hashed(w)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || hash != other {
+			names = append(names, name)
+		}
+	}
+	for name := range b {
+		if _, ok := a[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// filled is e with its results.
+func (e *Earlier) filled(h *Home, rec *store.Run, plan *dag.Plan, again map[int]bool) (*Earlier, error) {
+	then, err := pinned(h, rec)
+	if err != nil {
+		return nil, err
+	}
+	old, _, err := fold(h, rec, then)
+	if err != nil {
+		return nil, err
+	}
+	e.results = had(old, plan, again)
+	return e, nil
 }
 
 // Result returns the result that a task has already; of a fan-out, none.

@@ -120,6 +120,73 @@ tasks:
 	}
 }
 
+// The results are of the newest run with the same params, else of the newest; a run of some
+// tasks only counts where it has what is needed.
+func TestFromTaskWhichRun(t *testing.T) {
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	plan := planOf(t, t.TempDir(), `
+params: { day: mon, n: 1 }
+tasks:
+  a: { expr: params.day }
+  b: { expr: tasks.a.result + "!" }
+  c: { expr: tasks.b.result + "!" }
+outputs: { a: "${{ tasks.a.result }}" }
+`)
+	type result struct{ run, from, differ, tasks string }
+	var ids []string
+	do := func(o engine.Options) result {
+		t.Helper()
+		var got result
+		o.Watch = func(ev engine.Event) {
+			switch {
+			case ev.Type == engine.RunStarted:
+				got.from, got.differ = ev.From, strings.Join(ev.Differ, " ")
+			case ev.Type == engine.TaskEnded && ev.From != "":
+				got.tasks += ev.Task
+				if ev.From != got.from {
+					t.Errorf("%s is of %s", ev.Task, ev.From)
+				}
+			}
+		}
+		s, err := e.Run(t.Context(), plan, o)
+		if err != nil || s.Status != "succeeded" {
+			t.Fatal(err, s)
+		}
+		ids = append(ids, s.Run)
+		got.run = s.Run
+		return got
+	}
+	day := func(d string) map[string]any { return map[string]any{"day": d} }
+	if _, err := e.Start(plan, engine.Options{From: []string{"b"}}); err == nil || !strings.Contains(err.Error(), "no run of w has succeeded yet") {
+		t.Error(err)
+	}
+	do(engine.Options{Only: []string{"a"}, Params: day("fri")}) // 0
+	if _, err := e.Start(plan, engine.Options{From: []string{"c"}}); err == nil || !strings.Contains(err.Error(), "of all other tasks: run "+ids[0]+" was of some only") {
+		t.Error(err)
+	}
+	if got := do(engine.Options{From: []string{"b"}, Params: day("fri")}); got.from != ids[0] || got.differ != "" || got.tasks != "a" { // 1: all that b needs was selected
+		t.Errorf("%+v", got)
+	}
+	do(engine.Options{Params: day("mon")}) // 2
+	do(engine.Options{Params: day("tue")}) // 3
+	for _, c := range []struct {
+		params  map[string]any
+		of      int
+		differs string
+	}{
+		{day("mon"), 2, ""},
+		{day("fri"), 1, ""}, // a run from a task on has all results
+		{day("sun"), 5, "day"},
+		{map[string]any{"day": "sun", "n": 2}, 6, "n"},
+	} {
+		got := do(engine.Options{From: []string{"c"}, Params: c.params})
+		if got.from != ids[c.of] || got.differ != c.differs || got.tasks != "ab" {
+			t.Errorf("%v: %+v of %v", c.params, got, ids)
+		}
+	}
+}
+
 func newEngineError(t *testing.T, plan *dag.Plan, from string) error {
 	t.Helper()
 	_, err := newEngine(t).Start(plan, engine.Options{From: []string{from}})

@@ -3,7 +3,6 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -17,12 +16,6 @@ import (
 // A task with `cache` is looked up before it is given to an executor. What is found is part
 // of the event that answers the machine, so a replay needs no cache. Without a history
 // there is nothing to find, and nothing is kept.
-
-// cacheable is a result that is to be kept, or that was found.
-type cacheable struct {
-	key   store.CacheKey
-	entry *store.Cached // nil: it was found
-}
 
 // digest is a cache's key as it is recorded: a hash, and its parts as texts for people.
 type digest struct {
@@ -139,32 +132,16 @@ func (r *Run) noteResult(e *run.Event) {
 			return
 		}
 		t := r.plan.Nodes[e.Task].Task
-		r.results = append(r.results, cacheable{r.cacheKey(t, d), &store.Cached{
+		r.results = append(r.results, store.Kept{Key: r.cacheKey(t, d), Entry: &store.Cached{
 			Made: r.clock(), Value: e.Value, ExitCode: int(e.ExitCode), Parts: d.parts,
 		}})
 	case e.Kind == run.Evaluated && e.What == run.EvalCache:
 		answer, _ := e.Value.(map[string]any)
 		d, ok := readDigest(answer["key"])
 		if _, hit := answer["run"]; hit && ok {
-			r.results = append(r.results, cacheable{key: r.cacheKey(r.plan.Nodes[e.Task].Task, d)})
+			r.results = append(r.results, store.Kept{Key: r.cacheKey(r.plan.Nodes[e.Task].Task, d)})
 		}
 	}
-}
-
-// keepResults puts into the cache what has been recorded.
-func (r *Run) keepResults() error {
-	var errs []error
-	for i := range r.results {
-		c := &r.results[i]
-		if c.entry != nil {
-			errs = append(errs, r.journal.PutCache(c.key, c.entry))
-		} else {
-			errs = append(errs, r.journal.UseCache(c.key))
-		}
-	}
-	clear(r.results) // of values
-	r.results = r.results[:0]
-	return errors.Join(errs...)
 }
 
 // CacheView tells of results that a run of a plan would take from earlier ones, without

@@ -46,8 +46,10 @@ type Engine struct {
 	mu     sync.Mutex
 	disp   *run.Dispatcher
 	pools  map[string]*executor.Pool
+	sizes  map[string]int // of pools
 	warm   map[warmKey]*executor.ProcessPool
 	runs   map[*run.Queue]*Run
+	swept  map[string]func() error // by token: ends what a launcher has left, once
 	closed bool
 }
 
@@ -101,6 +103,7 @@ func New(opts ...Option) *Engine {
 		launcher:  executor.Launcher{Subreaper: s.subreaper, Watcher: s.watcher},
 		disp:      run.NewDispatcher(s.jobs, 0),
 		pools:     make(map[string]*executor.Pool),
+		sizes:     make(map[string]int),
 		warm:      make(map[warmKey]*executor.ProcessPool),
 		runs:      make(map[*run.Queue]*Run),
 	}
@@ -142,7 +145,8 @@ func poolOf(w *dag.Workflow, x *dag.Executor) string {
 }
 
 // addPools makes the pools that a workflow's tasks name and that are not there
-// yet. It is called with the lock held.
+// yet; those of an older version of its file get the size that it says now. It is
+// called with the lock held.
 func (e *Engine) addPools(w *dag.Workflow) error {
 	for _, t := range w.Tasks {
 		if t.Executor == "" {
@@ -153,10 +157,17 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 			return fmt.Errorf("engine: task %s: there is no executor %q", t.ID, t.Executor)
 		}
 		name := poolOf(w, x)
-		if e.pools[name] != nil {
+		size := e.places(x)
+		if p := e.pools[name]; p != nil {
+			if e.sizes[name] == size {
+				continue
+			}
+			if err := errors.Join(p.Resize(size), e.disp.Resize(name, size)); err != nil {
+				return fmt.Errorf("engine: executor %s: %w", x.Name, err)
+			}
+			e.sizes[name] = size
 			continue
 		}
-		size := e.places(x)
 		p, err := executor.NewPool(executor.MaxWorkers(size), executor.NamePrefix(name))
 		if err != nil {
 			return fmt.Errorf("engine: executor %s: %w", x.Name, err)
@@ -164,7 +175,7 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 		if err := e.disp.AddPool(name, size); err != nil {
 			return errors.Join(err, p.Close())
 		}
-		e.pools[name] = p
+		e.pools[name], e.sizes[name] = p, size
 	}
 	return nil
 }

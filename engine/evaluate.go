@@ -73,6 +73,9 @@ func (r *Run) evaluate(e *run.Evaluation) {
 	if both, ok := event.Value.(map[string]any); ok && e.What == run.EvalInputs {
 		for _, entries := range both {
 			if err := r.keepEntries(entries); err != nil {
+				if r.journal != nil { // as with a result
+					r.in.put(message{fatal: err})
+				}
 				event.Value = nil
 				event.Failure = &dag.Failure{Reason: dag.ReasonInvalid, Message: "a value can't be kept: " + err.Error(), ExitCode: -1}
 			}

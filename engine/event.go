@@ -25,15 +25,16 @@ type Event struct {
 	Message  string `json:"message,omitzero"` // of what failed
 	ExitCode *int   `json:"exit_code,omitzero"`
 
-	At        run.Time        `json:"at,omitzero"`          // of retry_scheduled: when
-	Duration  time.Duration   `json:"-"`                    // of attempt_ended and task_ended
-	Seconds   float64         `json:"duration_s,omitzero"`  // the same
-	From      string          `json:"cached_from,omitzero"` // of task_ended: the run that its result is from
-	Instances int             `json:"instances,omitzero"`   // of task_ended of a fan-out: how many there were
-	Total     int             `json:"tasks,omitzero"`       // of run_started: how many
-	Tail      string          `json:"-"`                    // of attempt_ended, where it failed: the last lines that it printed
-	Expected  []time.Duration `json:"-"`                    // of run_started: how long each task is expected to take, by its place in the file; nil: not known
-	Index     int             `json:"-"`                    // the task's place in the file
+	At        run.Time        `json:"at,omitzero"`           // of retry_scheduled: when
+	Duration  time.Duration   `json:"-"`                     // of attempt_ended and task_ended
+	Seconds   float64         `json:"duration_s,omitzero"`   // the same
+	From      string          `json:"cached_from,omitzero"`  // of task_ended: the run that its result is from; of run_started: the run whose results stand in it
+	Differ    []string        `json:"other_params,omitzero"` // of run_started with that: the params that it had otherwise
+	Instances int             `json:"instances,omitzero"`    // of task_ended of a fan-out: how many there were
+	Total     int             `json:"tasks,omitzero"`        // of run_started: how many
+	Tail      string          `json:"-"`                     // of attempt_ended, where it failed: the last lines that it printed
+	Expected  []time.Duration `json:"-"`                     // of run_started: how long each task is expected to take, by its place in the file; nil: not known
+	Index     int             `json:"-"`                     // the task's place in the file
 }
 
 // The types of events.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"flow/dag"
@@ -51,7 +52,15 @@ func (r *Run) record(first run.Event) error {
 		ID: r.ID, Workflow: w.Name, File: file, Started: first.Start.Run.StartedAt, Cause: first.Start.Run.Trigger, Of: r.of, Again: r.again.json(),
 		Tasks: len(r.plan.Nodes), Token: r.engine.launcher.Token(), Shape: shape(w, first.Start.Params),
 	}, []byte(w.Source()), first)
-	return err
+	return homeless(err)
+}
+
+// homeless is an error of the home as one that keeps a run from beginning.
+func homeless(err error) error {
+	if err == nil || errors.As(err, new(*store.OwnedError)) {
+		return err
+	}
+	return &FolderError{err}
 }
 
 // commit makes durable what has happened since the last time, before anything that
@@ -60,12 +69,10 @@ func (r *Run) commit() error {
 	if r.journal == nil || len(r.pending) == 0 {
 		return nil
 	}
-	err := r.journal.Append(r.pending)
+	err := r.journal.Append(r.pending, r.results...)
 	clear(r.pending) // of values
-	r.pending = r.pending[:0]
-	if err == nil {
-		err = r.keepResults()
-	}
+	clear(r.results)
+	r.pending, r.results = r.pending[:0], r.results[:0]
 	if err != nil {
 		return r.stopped(err)
 	}
@@ -74,6 +81,9 @@ func (r *Run) commit() error {
 
 // stopped is the error of a run that can't go on for now.
 func (r *Run) stopped(err error) error {
+	if err == ErrSuspended {
+		return err
+	}
 	return fmt.Errorf("the run is stopped, since what has happened can't be recorded; `flow resume %s` goes on with it: %w", r.ID, err)
 }
 
@@ -131,7 +141,7 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 	r.reopened = true
 	if r.journal, err = e.home.Reopen(rec, fold); err != nil {
 		r.kill()
-		return nil, err
+		return nil, homeless(err)
 	}
 	if err := e.takeUp(r, &rec, start, o); err != nil {
 		r.kill()
@@ -151,7 +161,7 @@ func (e *Engine) takeUp(r *Run, rec *store.Run, start *run.Start, o Options) err
 		return err
 	}
 	if err := r.journal.SetToken(e.launcher.Token()); err != nil {
-		return err
+		return homeless(err)
 	}
 	r.zone = r.plan.Workflow.Zone()
 	if rec.Of != "" {
@@ -172,7 +182,7 @@ func (e *Engine) takeUp(r *Run, rec *store.Run, start *run.Start, o Options) err
 // sweep ends what the attempts that were at work have left, if anything, and removes their
 // files.
 func (e *Engine) sweep(r *Run, token string) error {
-	if token == "" {
+	if token == "" || !r.journal.Left() { // it ended its attempts itself, and other runs of it may go on
 		return nil
 	}
 	running := false
@@ -182,9 +192,30 @@ func (e *Engine) sweep(r *Run, token string) error {
 	})
 	var err error
 	if running {
-		err = executor.SweepAfter(token)
+		err = e.sweepAfter(token)
 	}
 	return errors.Join(err, removeAll(scratch(token)))
+}
+
+// sweepAfter ends what a launcher has left that is no more. It looks once for many runs.
+func (e *Engine) sweepAfter(token string) error {
+	e.mu.Lock()
+	if e.swept == nil {
+		e.swept = make(map[string]func() error)
+	}
+	sweep := e.swept[token]
+	if sweep == nil {
+		sweep = sync.OnceValue(func() error { return executor.SweepAfter(token) })
+		e.swept[token] = sweep
+	}
+	e.mu.Unlock()
+	err := sweep()
+	if err != nil { // the next run tries again
+		e.mu.Lock()
+		delete(e.swept, token)
+		e.mu.Unlock()
+	}
+	return err
 }
 
 // pinned plans a run's workflow as it was when the run began.
@@ -202,7 +233,7 @@ func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
 
 // goOn tells the machine that what was at work is lost, and takes up what it waits for.
 func (r *Run) goOn() error {
-	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes)})
+	r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), From: r.of})
 	var lost []run.Event
 	r.m.Running(func(task, instance, attempt int32) bool {
 		lost = append(lost, run.Event{Kind: run.AttemptEnded, Task: task, Instance: instance, Attempt: attempt, ExitCode: -1, EngineLost: true,
@@ -258,7 +289,9 @@ func (r *Run) log(a *action.Attempt) *store.Log {
 	if r.journal == nil {
 		return nil
 	}
-	return r.engine.home.Log(store.LogOf{Run: r.ID, Task: a.Task.ID, Instance: a.Instance, Attempt: a.Number})
+	l := r.engine.home.Log(store.LogOf{Run: r.ID, Task: a.Task.ID, Instance: a.Instance, Attempt: a.Number})
+	l.Failed = func(err error) { r.in.put(message{fatal: err}) }
+	return l
 }
 
 // unrecord ends the journal of a run that has not begun after all.

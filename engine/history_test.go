@@ -4,6 +4,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -233,5 +234,82 @@ func TestManyRunsOneEngine(t *testing.T) {
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+2 {
 		t.Errorf("%d goroutines before, %d after", goroutines, n)
+	}
+}
+
+// A run that was cancelled is retried with what its instances had, after gc as well: its
+// summary does not name the large results of a fan-out that did not succeed.
+func TestRetryAfterGC(t *testing.T) {
+	home := newHome(t)
+	e := newEngine(t, engine.History(home))
+	dir := t.TempDir()
+	p := planOf(t, dir, `
+tasks:
+  many:
+    for_each: [0, 1]
+    max_parallel: 1
+    run: 'echo "$n" >> side; test "$n" = 0 || test -e go || { touch here; sleep 1000; }; head -c 100000 /dev/zero | tr "\0" "$n"'
+    inputs: { n: "${{ item }}" }
+outputs: { sizes: "${{ map(tasks.many.result, len(#)) }}" }
+`)
+	r := start(t, e, p, engine.Options{})
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "here")); err == nil {
+			break
+		}
+	}
+	r.Cancel()
+	if s := wait(t, r); s.Status != "cancelled" {
+		t.Fatalf("%+v", s)
+	}
+	if got, err := home.GC(store.Keep{}, time.Now().Add(2*time.Hour), false); err != nil || got.Values != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := e.Retry(r.ID, engine.Again{}, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := wait(t, again)
+	side, err := os.ReadFile(filepath.Join(dir, "side"))
+	if err != nil || s.Status != "succeeded" || fmt.Sprint(s.Outputs["sizes"]) != "[100000 100000]" || string(side) != "0\n1\n1\n" {
+		t.Errorf("%q, %v, %+v", side, err, s)
+	}
+}
+
+// What can't be kept is no fault of a task: the run stops, and goes on once it can.
+func TestHomeThatFails(t *testing.T) {
+	for name, c := range map[string]struct{ broken, file string }{
+		"log":    {"logs", "tasks: { a: { run: 'echo said; test $FLOW_ATTEMPT -gt 1 || sleep 1000' } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+		"result": {"values", "tasks: { a: { run: 'cat big' } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+		"inputs": {"values", "tasks: { a: { run: 'echo \"$x\" | wc -c', inputs: { x: \"${{ read_file('big') }}\" } } }\noutputs: { n: '${{ len(tasks.a.result) }}' }"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home, dir := newHome(t), t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "big"), []byte(strings.Repeat("x", 100_000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			block := filepath.Join(home.Dir(), c.broken)
+			if err := os.WriteFile(block, nil, 0o600); err != nil { // where a folder is to be
+				t.Fatal(err)
+			}
+			e := newEngine(t, engine.History(home))
+			r := start(t, e, planOf(t, dir, c.file), engine.Options{})
+			if s, err := r.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "flow resume "+r.ID) || s.Status != "running" {
+				t.Fatalf("%v, %+v", err, s)
+			}
+			if err := os.Remove(block); err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Resume(r.ID, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := wait(t, r); s.Status != "succeeded" || s.Tasks[0].Attempts != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
 	}
 }

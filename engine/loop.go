@@ -156,7 +156,7 @@ func (r *Run) applied(e run.Event, note bool) error {
 	}
 	switch e.Kind {
 	case run.Started:
-		r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), Expected: e.Start.Durations})
+		r.news(Event{Type: RunStarted, Run: r.ID, Workflow: r.plan.Workflow.Name, Total: len(r.plan.Nodes), Expected: e.Start.Durations, From: r.of, Differ: r.differ})
 	case run.AttemptStarted:
 		n := r.about(AttemptStarted, e.Task, e.Instance)
 		n.Attempt = int(e.Attempt)
@@ -220,7 +220,25 @@ func (r *Run) taskNews(c *run.Command) {
 	} else {
 		n.outcome(&r.m.Instances(int(c.Task))[c.Instance])
 	}
+	if n.Status == dag.Succeeded.String() && r.stands(c.Task, c.Instance) {
+		n.From = r.of
+	}
 	r.news(n)
+}
+
+// stands reports whether a task (instance -1), or an instance of it, has the result of the
+// run that this one stands on.
+func (r *Run) stands(task, instance int32) bool {
+	if outs := r.m.Instances(int(task)); outs != nil && instance < 0 {
+		for k := range outs {
+			if !r.stands(task, int32(k)) {
+				return false
+			}
+		}
+		return len(outs) > 0
+	}
+	_, had := r.had[place{task, max(0, instance)}]
+	return had
 }
 
 // handOut gives the batch's places back and begins what gets one.
@@ -329,8 +347,8 @@ func (w *working) work(ctx context.Context) (action.Outcome, error) {
 		w.cost.start = started.Sub(w.recorded)
 	}
 	if w.log != nil {
-		if err := w.log.Close(); err != nil && out.Failure == nil {
-			out.Failure = &dag.Failure{Reason: dag.ReasonError, Message: "its log can't be kept: " + err.Error(), ExitCode: out.ExitCode}
+		if err := w.log.Close(); err != nil { // it is no fault of the task
+			w.run.in.put(message{fatal: err})
 		}
 	}
 	return out, nil

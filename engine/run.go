@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -25,8 +26,14 @@ type Options struct {
 	Params map[string]any // as text, which is read by the declared types, or typed
 	Only   []string       // ids: these tasks and what they depend on
 	// From, if not nil, are ids: these tasks and all that depends on them run, everything
-	// else has the result of the workflow's last run that succeeded.
+	// else has the result of an earlier run that succeeded: see NewEarlier.
 	From []string
+	// Bound are params, too, of a schedule: their values may be expressions about the run.
+	Bound []dag.Binding
+	// Trigger is what starts the run; "" is manual. With ScheduledAt, a time in the zone that
+	// it is to be shown in, it is for that time, and for the interval that ends with it.
+	Trigger                                 string
+	ScheduledAt, IntervalStart, IntervalEnd time.Time
 	// Context, if not nil, ends what comes before the run begins: a command that prints
 	// a secret may take long. The run itself does not end with it.
 	Context context.Context
@@ -80,16 +87,17 @@ type Run struct {
 	mine     []run.Ticket     // filled anew by each dispatch
 	working  map[place]*working
 
-	of    string               // the run that it is a retry of
-	again *Again               // what of that is to run again
-	had   map[place]keptResult // from that one
-	seeds []run.Command        // attempts that are answered from it
+	of     string               // the run that it is a retry of
+	differ []string             // params that it had otherwise
+	again  *Again               // what of that is to run again
+	had    map[place]keptResult // from that one
+	seeds  []run.Command        // attempts that are answered from it
 
 	reopened bool           // it had begun in another process: what that has left stays, should it not go on
 	journal  *store.Journal // nil: the run is not kept
 	pending  []run.Event    // applied, and not in the journal yet
 	cacheOf  store.CacheOf  // but for the task
-	results  []cacheable    // to be kept in the cache, or found there, once that is recorded
+	results  []store.Kept   // made for the cache, or found there, and recorded with that
 	costs    []cost         // by task, where there is a history
 	begun    []run.Ticket   // have their places, and begin once that is recorded
 
@@ -126,11 +134,11 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		if e.home == nil {
 			return nil, errors.New("engine: there is no history to take earlier results from")
 		}
-		earlier, err := NewEarlier(e.home, plan, o.From)
+		earlier, err := NewEarlier(e.home, plan, o.From, start.Params)
 		if err != nil {
 			return nil, err
 		}
-		r.had, r.of, r.again = earlier.results, earlier.Run, &Again{Tasks: o.From, Downstream: true}
+		r.had, r.of, r.differ, r.again = earlier.results, earlier.Run, earlier.Differ, &Again{Tasks: o.From, Downstream: true}
 	}
 	r.zero, r.began, r.zone = zero, zero, start.Run.StartedAt.Location()
 	if err := r.reveal(o.Context, start); err != nil {
@@ -205,7 +213,18 @@ func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
 	if info.ID == "" {
 		info.ID = NewID()
 	}
-	params, err := w.ReadParams(o.Params, &dag.Scope{Workflow: w, Run: &info})
+	if o.Trigger != "" {
+		info.Trigger = o.Trigger
+	}
+	if !o.ScheduledAt.IsZero() {
+		info.ScheduledAt, info.IntervalStart, info.IntervalEnd = o.ScheduledAt, o.IntervalStart, o.IntervalEnd
+	}
+	scope := &dag.Scope{Workflow: w, Run: &info}
+	given, err := bound(o, scope)
+	if err != nil {
+		return nil, err
+	}
+	params, err := w.ReadParams(given, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +233,23 @@ func NewStart(plan *dag.Plan, o Options, now time.Time) (*run.Start, error) {
 		return nil, err
 	}
 	return &run.Start{Version: run.Version, Run: info, Params: params, Only: only}, nil
+}
+
+// bound are the params that a run is given, with those of its schedule.
+func bound(o Options, s *dag.Scope) (map[string]any, error) {
+	if len(o.Bound) == 0 {
+		return o.Params, nil
+	}
+	given := make(map[string]any, len(o.Params)+len(o.Bound))
+	for _, b := range o.Bound {
+		v, err := b.Value.Eval(s)
+		if err != nil {
+			return nil, fmt.Errorf("param %s of the schedule: %w", b.Name, err)
+		}
+		given[b.Name] = v
+	}
+	maps.Copy(given, o.Params)
+	return given, nil
 }
 
 // admit makes room for the run in the engine.
@@ -300,6 +336,13 @@ func (r *Run) Replace() {
 func (r *Run) Kill() {
 	r.in.put(message{event: run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser, Kill: true}})
 }
+
+// ErrSuspended is why Wait has no summary of a run that has ended for now.
+var ErrSuspended = errors.New("suspended")
+
+// Suspend ends the run for now, where its engine keeps history: what is at work is killed,
+// and Resume goes on with it, in this process or another. It returns at once.
+func (r *Run) Suspend() { r.in.put(message{fatal: ErrSuspended}) }
 
 // Done is closed when the run has ended and nothing of it is left.
 func (r *Run) Done() <-chan struct{} { return r.done }

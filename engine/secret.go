@@ -40,12 +40,25 @@ func (r *Run) reveal(ctx context.Context, start *run.Start) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	from := action.Sources{Environ: r.engine.environ, Dir: dir, Start: &r.engine.launcher}
-	if r.secrets, err = from.Read(ctx, w, slices.Sorted(maps.Keys(mentioned))); err != nil {
+	if r.secrets, err = r.engine.sources(dir).Read(ctx, w, slices.Sorted(maps.Keys(mentioned))); err != nil {
 		return err
 	}
 	r.mask = mask.New(slices.Collect(maps.Values(r.secrets))...)
 	return r.bare(start.Params)
+}
+
+func (e *Engine) sources(dir string) *action.Sources {
+	return &action.Sources{Environ: e.environ, Dir: dir, Start: &e.launcher}
+}
+
+// Secret reads a secret of a workflow, as a run of it would.
+func (e *Engine) Secret(ctx context.Context, w *dag.Workflow, name string) (string, error) {
+	dir, err := filepath.Abs(w.Dir)
+	if err != nil {
+		return "", fmt.Errorf("the workflow's folder is lost: %w", err)
+	}
+	values, err := e.sources(dir).Read(ctx, w, []string{name})
+	return values[name], err
 }
 
 // bare refuses params that hold a secret: they are kept, and shown, as they are.

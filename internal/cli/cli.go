@@ -106,15 +106,6 @@ mentions another task's result depends on it. One binary, no service needed.`,
 		Version:       thisVersion().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(c, args[0])
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-
-		SuggestionsMinimumDistance: 2,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -122,13 +113,28 @@ mentions another task's result depends on it. One binary, no service needed.`,
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(
+	asParent(root,
 		newRun(std), newPlan(std), newSimulate(std), newValidate(std), newGraph(std),
 		newRuns(std), newShow(std), newLogs(std), newResume(std), newRetry(std), newCancel(std),
-		newWhy(std), newGC(std), newFsck(std),
+		newServe(std), newBackfill(std), newToken(std),
+		newWhy(std), newSchedule(std), newGC(std), newFsck(std),
 		newSchema(std), newVersion(std), newCompletion(std), newSweep(),
 	)
 	return root
+}
+
+// asParent makes a command one that has others, and does nothing itself.
+func asParent(c *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.SuggestionsMinimumDistance = 2
+	c.AddCommand(children...)
+	return c
 }
 
 // newHelp is `flow help COMMAND`, which is `flow COMMAND --help`.
@@ -137,11 +143,11 @@ func newHelp() *cobra.Command {
 		Use:     "help [COMMAND]",
 		Short:   "Shows what a command does",
 		Example: "  flow help run",
-		Args:    atMost(1),
+		Args:    atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return unknownCommand(c.Root(), args[0])
+				return unknownCommand(c.Root(), strings.Join(args, " "))
 			}
 			about.InitDefaultHelpFlag() // as with --help, it is one of the flags that are listed
 			return about.Help()
@@ -151,9 +157,9 @@ func newHelp() *cobra.Command {
 
 // unknownCommand tells of a word that is no command, and what it may have meant.
 func unknownCommand(root *cobra.Command, word string) error {
-	hint := "flow --help lists the commands"
+	hint := root.CommandPath() + " --help lists the commands"
 	if near := root.SuggestionsFor(word); len(near) > 0 {
-		hint = "did you mean flow " + near[0] + "?"
+		hint = "did you mean " + root.CommandPath() + " " + near[0] + "?"
 	} else if ext := filepath.Ext(word); ext == ".yaml" || ext == ".yml" {
 		hint = "to run a workflow: flow run " + word
 	}

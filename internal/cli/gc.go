@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,13 +15,14 @@ import (
 func newGC(std streams) *cobra.Command {
 	var dir, age string
 	var keep store.Keep
-	var dry bool
+	var dry, asJSON bool
 	c := &cobra.Command{
 		Use:   "gc",
 		Short: "Removes old runs, and what belongs to no run",
-		Long: `Removes runs that have ended and are not to be kept, with their logs, and results, logs
-and folders that belong to no run. Runs that have not ended are always kept. Nothing is
-removed by itself: without limits only what belongs to no run is.`,
+		Long: `Removes runs that have ended and are not to be kept, with their logs, and results, logs,
+folders and locks that belong to no run. Runs that have not ended are always kept. Nothing
+is removed by itself: without limits only what belongs to no run is. Times of schedules
+whose fate is settled go as well, after --older-than, or 90 days.`,
 		Example: `  flow gc --older-than 90d --keep 1000
   flow gc --older-than 30d --dry-run`,
 		Args: atMost(0),
@@ -35,7 +37,11 @@ removed by itself: without limits only what belongs to no run is.`,
 				}
 				keep.Age = d
 			}
-			return withHome(dir, func(h *engine.Home) error { return collect(std, h, keep, dry) })
+			c, err := removed(dir, keep, dry)
+			if c == nil {
+				return err
+			}
+			return errors.Join(err, tell(std, c, dry, asJSON))
 		},
 	}
 	fl := c.Flags()
@@ -44,23 +50,59 @@ removed by itself: without limits only what belongs to no run is.`,
 	fl.IntVar(&keep.PerWorkflow, "keep", 0, "keep so many of each workflow, the newest (0: all)")
 	fl.IntVar(&keep.Total, "keep-total", 0, "keep so many in all, the newest (0: all)")
 	fl.BoolVar(&dry, "dry-run", false, "only tell what would be removed")
+	fl.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func collect(std streams, h *engine.Home, keep store.Keep, dry bool) error {
-	c, err := h.GC(keep, time.Now(), dry)
-	if c == nil {
+// removed is what gc removes; where the disk is full, without any room for that.
+func removed(dir string, keep store.Keep, dry bool) (c *store.Collected, err error) {
+	now := time.Now()
+	do := func(h *engine.Home) (err error) {
+		c, err = h.GC(keep, now, dry)
 		return err
+	}
+	if dry {
+		return c, withHome(dir, do)
+	}
+	err = withHomeBy(dir, engine.OpenHome, do)
+	if !store.IsFull(err) {
+		return c, err
+	}
+	before := c
+	if alone := withHomeBy(dir, func(dir, _ string) (*engine.Home, error) { return store.OpenAlone(dir) }, do); alone != nil {
+		return c, errors.Join(err, alone)
+	}
+	if before != nil {
+		c.Values, c.Bytes, c.Strays = c.Values+before.Values, c.Bytes+before.Bytes, c.Strays+before.Strays
+	}
+	return c, nil
+}
+
+// collected is what gc --json prints.
+type collected struct {
+	Runs    []string `json:"runs"`
+	Results int      `json:"results"`
+	Bytes   int64    `json:"bytes"` // of the results
+	Strays  int      `json:"strays"`
+	Times   int64    `json:"times"`
+	Dry     bool     `json:"dry_run"`
+}
+
+func tell(std streams, c *store.Collected, dry, asJSON bool) error {
+	if asJSON {
+		told := collected{make([]string, len(c.Runs)), c.Values, c.Bytes, c.Strays, c.Times, dry}
+		for i := range c.Runs {
+			told.Runs[i] = c.Runs[i].ID
+		}
+		return encoder(std.out).Encode(told)
 	}
 	done := "removed"
 	if dry {
 		done = "would be removed"
 	}
-	_, printErr := fmt.Fprintf(std.out, "%s: %s; of no run: %s (%s), %s\n", done, count(len(c.Runs), "run"), count(c.Values, "result"), size(c.Bytes), count(c.Strays, "folder"))
-	if err != nil {
-		return err
-	}
-	return printErr
+	_, err := fmt.Fprintf(std.out, "%s: %s; of no run: %s (%s), %s; of schedules: %s\n", done, count(len(c.Runs), "run"),
+		count(c.Values, "result"), size(c.Bytes), count(c.Strays, "stray file"), count(int(c.Times), "old time"))
+	return err
 }
 
 // size shows a number of bytes: 340 B, 1.2 MB.

@@ -65,7 +65,7 @@ func drawn(std streams, args []string, of, dir string) (plan *dag.Plan, status [
 		if err != nil {
 			return err
 		}
-		m, err := folded(h, &r)
+		m, err := folded(std.err, h, &r)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func drawn(std streams, args []string, of, dir string) (plan *dag.Plan, status [
 			}
 		}
 		plan, status = m.Plan(), make([]dag.Status, len(m.Plan().Nodes))
-		for i := range status {
+		for i := range m.Summary().Tasks { // none, where not even its beginning can be read
 			status[i] = m.Outcome(i).Status
 		}
 		return nil

@@ -66,6 +66,16 @@ func homeDir(flag string) (string, error) {
 
 // withHome opens the home for a command that looks at runs, and makes none.
 func withHome(flag string, do func(*engine.Home) error) error {
+	return withHomeBy(flag, func(dir, durability string) (*engine.Home, error) {
+		h, err := engine.OpenHome(dir, durability)
+		if store.IsReadOnly(err) || store.IsFull(err) {
+			h, err = store.OpenToRead(dir)
+		}
+		return h, err
+	}, do)
+}
+
+func withHomeBy(flag string, open func(dir, durability string) (*engine.Home, error), do func(*engine.Home) error) error {
 	dir, err := homeDir(flag)
 	if err != nil {
 		return err
@@ -73,28 +83,25 @@ func withHome(flag string, do func(*engine.Home) error) error {
 	if !store.Exists(dir) {
 		return usage("flow run FILE keeps one", "there is no run in %s yet", dir)
 	}
-	h, err := engine.OpenHome(dir, "")
-	if store.IsReadOnly(err) {
-		h, err = store.OpenToRead(dir)
-	}
+	h, err := open(dir, "")
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(h), h.Close())
 }
 
-// openIfThere opens the home, to look at, for a command without any effect; nil: there is
-// none.
-func openIfThere(flag string) (*engine.Home, error) {
+// lookIfThere calls do with the home, for a command without any effect; with nil where there
+// is none. It may call it again.
+func lookIfThere(flag string, do func(*engine.Home) error) error {
 	dir, err := home.Dir(flag, os.Getenv)
 	if err != nil || !store.Exists(dir) {
-		return nil, nil // which is no error
+		return do(nil) // which is no error
 	}
-	h, err := store.OpenToRead(dir)
+	err = store.Look(dir, do)
 	if errors.As(err, new(*store.OlderError)) {
-		return nil, nil // what it knows is of use only once it is up to date
+		return do(nil) // what it knows is of use only once it is up to date
 	}
-	return h, err
+	return err
 }
 
 // find looks a run up that a person has named.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -48,7 +47,7 @@ func planFile(std streams, file string, f *runFlags) error {
 		return err
 	}
 	p := planned{start: start}
-	if err := p.foresee(plan, f); err != nil {
+	if err := p.foresee(std.err, plan, f); err != nil {
 		return err
 	}
 	if f.json {
@@ -67,26 +66,30 @@ type planned struct {
 	estimate *sim.Estimate   // with these
 }
 
-func (p *planned) foresee(plan *dag.Plan, f *runFlags) error {
+func (p *planned) foresee(talk io.Writer, plan *dag.Plan, f *runFlags) error {
 	world := sim.World{Places: engine.Places(f.workers), Jobs: f.jobs, Look: action.Look(plan.Workflow)}
-	var h *engine.Home
+	look := func(h *engine.Home) (err error) {
+		if h != nil {
+			world.Cache, err = engine.NewCacheView(h, plan, time.Now())
+		}
+		if err == nil && f.from != nil {
+			world.Kept, err = earlier(talk, h, plan, f.from, p.start.Params)
+		}
+		if err == nil {
+			p.Forecast, err = sim.Foresee(plan, p.start, world)
+		}
+		if err == nil && h != nil {
+			p.expected, p.runs, err = engine.Expected(h, plan, p.start.Params)
+		}
+		return err
+	}
 	var err error
-	if !f.keep.none {
-		h, err = openIfThere(f.keep.home)
+	if f.keep.none {
+		err = look(nil)
+	} else {
+		err = lookIfThere(f.keep.home, look)
 	}
-	if h != nil {
-		world.Cache, err = engine.NewCacheView(h, plan, time.Now())
-	}
-	if err == nil && f.from != nil {
-		world.Kept, err = earlier(h, plan, f.from)
-	}
-	if err == nil {
-		p.Forecast, err = sim.Foresee(plan, p.start, world)
-	}
-	if err == nil && h != nil {
-		p.expected, p.runs, err = engine.Expected(h, plan, p.start.Params)
-	}
-	if err := errors.Join(err, closeHome(h)); err != nil {
+	if err != nil {
 		return err
 	}
 	if p.runs == 0 {
@@ -100,13 +103,18 @@ func (p *planned) foresee(plan *dag.Plan, f *runFlags) error {
 }
 
 // earlier are the results that a run from some tasks on begins with.
-func earlier(h *engine.Home, plan *dag.Plan, from []string) (*sim.Kept, error) {
+func earlier(talk io.Writer, h *engine.Home, plan *dag.Plan, from []string, params map[string]any) (*sim.Kept, error) {
 	if h == nil {
 		return nil, usage("", "--from-task: no run of %s has succeeded yet: there are no results to begin with", plan.Workflow.Name)
 	}
-	e, err := engine.NewEarlier(h, plan, from)
+	e, err := engine.NewEarlier(h, plan, from, params)
 	if err != nil {
 		return nil, startError(err)
+	}
+	if len(e.Differ) > 0 {
+		if _, err := fmt.Fprintln(talk, otherParams(e.Run, e.Differ)); err != nil {
+			return nil, err
+		}
 	}
 	return &sim.Kept{Run: e.Run, Result: e.Result}, nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +28,7 @@ the exit code is that of the run.`,
   flow resume 7K2M4Q --json`,
 		Args: oneRun(0),
 		RunE: func(c *cobra.Command, args []string) error {
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
+			return again(c.Context(), std, args[0], f, nil, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
 				return e.Resume(r.ID, o)
 			})
 		},
@@ -47,7 +50,8 @@ func (f *runFlags) addAgain(c *cobra.Command) {
 // beginning begins what goes on with a run.
 type beginning func(*engine.Engine, *store.Run, engine.Options) (*engine.Run, error)
 
-func again(ctx context.Context, std streams, id string, f *runFlags, begin beginning) error {
+// again goes on with a run, or, with anew, with a new one of what it was.
+func again(ctx context.Context, std streams, id string, f *runFlags, anew *engine.Again, begin beginning) error {
 	if _, err := f.options(); err != nil {
 		return err
 	}
@@ -62,17 +66,23 @@ func again(ctx context.Context, std streams, id string, f *runFlags, begin begin
 	if err != nil {
 		return err
 	}
-	summary, err := goOn(ctx, std, h, id, f, begin)
+	summary, err := goOn(ctx, std, h, id, f, anew, begin)
 	if err := errors.Join(err, h.Close()); err != nil {
 		return err
 	}
 	return quiet(codeOf(summary))
 }
 
-func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags, begin beginning) (*engine.Summary, error) {
+func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFlags, anew *engine.Again, begin beginning) (_ *engine.Summary, err error) {
 	r, err := find(h, id)
 	if err != nil {
 		return nil, err
+	}
+	if there, err := throughService(h, &r, f, anew); there != "" || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return watchRun(ctx, std, h, there, f)
 	}
 	text, err := h.Text(&r)
 	if err != nil {
@@ -88,8 +98,20 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 	}
 	signals := newSignals()
 	defer signals.stop()
+	run := r.ID
+	if anew != nil {
+		run = engine.NewID()
+	}
+	// What will be refused waits for no place.
+	if _, owned := h.Owner(r.ID); !owned && (anew != nil) != r.Ended.IsZero() {
+		place, refused := takePlace(std, w, f, run, signals)
+		if refused != nil {
+			return nil, refused
+		}
+		defer func() { err = errors.Join(err, place.Free()) }()
+	}
 	summary, err := runPlan(ctx, std, plan, f, h, signals, func(ctx context.Context, e *engine.Engine, v view) (*engine.Run, error) {
-		return begin(e, &r, engine.Options{Context: ctx, Watch: v.event})
+		return begin(e, &r, engine.Options{ID: run, Context: ctx, Watch: v.event})
 	})
 	if ended, ok := errors.AsType[*engine.EndedError](err); ok {
 		fmt.Fprintf(std.err, "flow: run %s has ended: %s\n", ended.Run, ended.Status)
@@ -100,6 +122,37 @@ func goOn(ctx context.Context, std streams, h *engine.Home, id string, f *runFla
 		return &engine.Summary{Status: ended.Status}, nil
 	}
 	return summary, err
+}
+
+// throughService lets the service of the home, if there is one, go on with a run, so that
+// it counts with the others for its pools; "": it is for this process to do.
+func throughService(h *engine.Home, r *store.Run, f *runFlags, anew *engine.Again) (run string, err error) {
+	if (anew != nil) == r.Ended.IsZero() || f.jobs > 0 || f.workers > 0 {
+		return "", nil
+	}
+	if _, owned := h.Owner(r.ID); owned {
+		return "", nil // which is refused
+	}
+	s := serviceOf(h)
+	if s == nil {
+		return "", nil
+	}
+	if anew == nil {
+		err = s.call(http.MethodPost, "/api/v1/runs/"+r.ID+"/resume", struct{}{}, nil)
+		run = r.ID
+	} else {
+		var told struct{ Run string }
+		in := map[string]any{"downstream": anew.Downstream}
+		if anew.Tasks != nil {
+			in["tasks"] = anew.Tasks
+		}
+		err = s.call(http.MethodPost, "/api/v1/runs/"+r.ID+"/retry", in, &told)
+		run = told.Run
+	}
+	if refused, ok := errors.AsType[*refusedError](err); ok && refused.status == http.StatusConflict {
+		return "", nil // its workflow is none of the service's
+	}
+	return run, err
 }
 
 func newRetry(std streams) *cobra.Command {
@@ -119,7 +172,7 @@ again with the run.`,
 			if a.Downstream && a.Tasks == nil {
 				return usage("for example --task load --downstream", "--downstream goes with --task")
 			}
-			return again(c.Context(), std, args[0], f, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
+			return again(c.Context(), std, args[0], f, &a, func(e *engine.Engine, r *store.Run, o engine.Options) (*engine.Run, error) {
 				if r.Ended.IsZero() {
 					return nil, usage("flow resume goes on with it", "run %s has not ended", r.ID)
 				}
@@ -145,6 +198,12 @@ grace, then finally runs. It does not wait for the end.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withHome(dir, func(h *engine.Home) error {
 				r, err := find(h, args[0])
+				if s := serviceOf(h); err != nil && s != nil { // it may wait for its turn
+					if s.call(http.MethodPost, "/api/v1/runs/"+url.PathEscape(strings.ToUpper(args[0]))+"/cancel", struct{}{}, nil) == nil {
+						_, err = fmt.Fprintf(std.out, "run %s will not begin\n", args[0])
+					}
+					return err
+				}
 				if err != nil {
 					return err
 				}

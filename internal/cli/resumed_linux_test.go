@@ -243,7 +243,7 @@ func checkEvents(t *testing.T, g *graph, home string) {
 			t.Errorf("%s: no success of task %d is recorded", g.name, i)
 		}
 	}
-	folded, err := standing(h, &rec)
+	folded, err := standing(t.Output(), h, &rec)
 	if err != nil || folded.Status != "succeeded" {
 		t.Errorf("%s: the fold of its events: %+v, %v", g.name, folded, err)
 	}

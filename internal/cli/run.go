@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/store"
 )
 
 // runFlags are the flags of run and plan.
@@ -29,7 +31,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "a param of the workflow, `name=value`; repeatable")
 	fl.StringSliceVar(&f.only, "only", nil, "only these `tasks`, and what they depend on")
-	fl.StringSliceVar(&f.from, "from-task", nil, "only these `tasks`, and what depends on them; all others have their results of the last successful run")
+	fl.StringSliceVar(&f.from, "from-task", nil, "only these `tasks`, and what depends on them; all others have their results of the last successful run, of one with the same params if there is any")
 	fl.IntVar(&f.jobs, "jobs", 0, "attempts at once, in all pools together (0: no limit)")
 	fl.IntVar(&f.workers, "workers", 0, "the size of every pool (0: as the file says)")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
@@ -133,7 +135,7 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 			return nil, err
 		}
 		summary, err := runPlan(ctx, std, plan, f, h, signals, func(ctx context.Context, e *engine.Engine, v view) (*engine.Run, error) {
-			options.Watch, options.Context = v.event, ctx
+			options.Watch, options.Context = sayEarlier(v), ctx
 			return e.Start(plan, options)
 		})
 		return summary, errors.Join(err, closeHome(h))
@@ -144,9 +146,34 @@ func runFile(ctx context.Context, std streams, file string, f *runFlags) error {
 	return quiet(codeOf(summary))
 }
 
+// sayEarlier shows events, and says where the results are from that the run begins with.
+func sayEarlier(v view) func(engine.Event) {
+	return func(e engine.Event) {
+		v.event(e)
+		if e.Type == engine.RunStarted && e.From != "" {
+			v.say("flow: the other tasks have their results of run " + e.From)
+			if len(e.Differ) > 0 {
+				v.say(otherParams(e.From, e.Differ))
+			}
+		}
+	}
+}
+
+func otherParams(run string, differ []string) string {
+	return fmt.Sprintf("flow: warning: no run with these params has succeeded lately; in run %s others were: %s", run, strings.Join(differ, ", "))
+}
+
 // runPlan runs a plan and shows it. h may be nil.
-func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (*engine.Summary, error) {
+func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (_ *engine.Summary, err error) {
 	v := newView(std, plan, f)
+	traces, err := newTracer(ctx, func(format string, args ...any) { v.say("flow: " + fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return nil, usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	if traces != nil {
+		v = tracedView{v, traces.watch(v.event)}
+		defer func() { err = errors.Join(err, traces.close()) }()
+	}
 	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
 	if h != nil {
 		opts = append(opts, engine.History(h))
@@ -167,10 +194,10 @@ func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *e
 	return summary, errors.Join(err, v.close(summary), e.Close())
 }
 
-// startError is why a run could not begin: what the user gave was wrong, or there
-// is no folder for its files.
+// startError is why a run could not begin: what the user gave was wrong, or the home is, or
+// there is no folder for its files.
 func startError(err error) error {
-	if _, ok := errors.AsType[*engine.FolderError](err); ok {
+	if _, ok := errors.AsType[*engine.FolderError](err); ok || store.IsBroken(err) {
 		return &codeError{code: exitInternal, err: err}
 	}
 	return &codeError{code: exitUsage, err: err}

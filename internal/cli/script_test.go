@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"database/sql"
+	"flag"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +19,7 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(m, map[string]func(){
 		"flow": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
+		"tear": tear,
 	})
 }
 
@@ -54,5 +58,26 @@ func emptyFolder(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for _, e := range entries {
 		ts.Fatalf("%s is not empty: %s is in it", args[0], e.Name())
+	}
+}
+
+// tear makes the newest run's events unreadable from one on; with -running it has not ended.
+func tear() {
+	from := flag.Int("from", 0, "")
+	running := flag.Bool("running", false, "")
+	flag.Parse()
+	db, err := sql.Open("sqlite", filepath.Join(os.Getenv("FLOW_HOME"), "flow.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE events SET data = x'00' WHERE run = (SELECT max(num) FROM runs) AND seq >= ?`, *from); err != nil {
+		log.Fatal(err)
+	}
+	if !*running {
+		return
+	}
+	if _, err := db.Exec(`UPDATE runs SET ended = 0, status = 'running', summary = NULL WHERE num = (SELECT max(num) FROM runs)`); err != nil {
+		log.Fatal(err)
 	}
 }

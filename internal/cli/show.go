@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -48,7 +49,7 @@ func show(std streams, h *engine.Home, id string, asJSON bool) error {
 	}
 	s := new(run.Summary)
 	if text == nil {
-		if s, err = standing(h, &r); err != nil {
+		if s, err = standing(std.err, h, &r); err != nil {
 			return err
 		}
 		if text, err = json.Marshal(s); err != nil {
@@ -67,17 +68,19 @@ func show(std streams, h *engine.Home, id string, asJSON bool) error {
 	return err
 }
 
-// standing is how a run stands: the fold of its events.
-func standing(h *engine.Home, r *store.Run) (*run.Summary, error) {
-	m, err := folded(h, r)
+// standing is how a run stands: the fold of its events. What is to be said of them goes to
+// talk.
+func standing(talk io.Writer, h *engine.Home, r *store.Run) (*run.Summary, error) {
+	m, err := folded(talk, h, r)
 	if err != nil {
 		return nil, err
 	}
 	return m.Summary(), nil
 }
 
-// folded is the machine of a run, made of its events.
-func folded(h *engine.Home, r *store.Run) (*run.Machine, error) {
+// folded is the machine of a run, made of its events, as far as they can be read: where
+// that ends is said on talk.
+func folded(talk io.Writer, h *engine.Home, r *store.Run) (*run.Machine, error) {
 	text, err := h.Text(r)
 	if err != nil {
 		return nil, err
@@ -92,6 +95,10 @@ func folded(h *engine.Home, r *store.Run) (*run.Machine, error) {
 	}
 	m := run.New(plan)
 	for e, err := range h.Events(r) {
+		if torn, ok := errors.AsType[*store.TornError](err); ok {
+			_, err := fmt.Fprintf(talk, "flow: warning: run %s is shown as far as it can be read: event %d and what follows can't be: %v\n", r.ID, torn.Seq, torn.Err)
+			return m, err
+		}
 		if err == nil {
 			if e.Start != nil {
 				e.Start.Run.StartedAt = e.Start.Run.StartedAt.In(w.Zone())

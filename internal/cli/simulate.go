@@ -90,15 +90,16 @@ type durations struct {
 
 // remember takes the durations of a workflow's last runs, if there are any.
 func (d *durations) remember(flag string, plan *dag.Plan, params map[string]any) error {
-	h, err := openIfThere(flag)
-	if err != nil || h == nil {
+	return lookIfThere(flag, func(h *engine.Home) error {
+		if h == nil {
+			return nil
+		}
+		expected, runs, err := engine.Expected(h, plan, params)
+		if expected != nil {
+			d.given, d.runs, d.some, d.absent = expected, runs, true, 0
+		}
 		return err
-	}
-	expected, runs, err := engine.Expected(h, plan, params)
-	if expected != nil {
-		d.given, d.runs, d.some, d.absent = expected, runs, true, 0
-	}
-	return errors.Join(err, h.Close())
+	})
 }
 
 func (d *durations) of(i int) time.Duration {

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ Of one task: what became of it and why, up to the tasks that are the cause.`,
 				if err != nil {
 					return err
 				}
-				m, err := folded(h, &r)
+				m, err := folded(std.err, h, &r)
 				if err != nil {
 					return err
 				}
@@ -48,6 +47,9 @@ Of one task: what became of it and why, up to the tasks that are the cause.`,
 					found, err := m.Plan().Find(args[1:])
 					if err != nil {
 						return usage("flow show lists the tasks", "run %s: %w", r.ID, err)
+					}
+					if len(w.s.Tasks) == 0 {
+						return fmt.Errorf("nothing is known of the tasks of run %s", r.ID)
 					}
 					tasks = []int{int(found[0])}
 				}
@@ -128,10 +130,19 @@ func (w *timeline) ofRun(st style) string {
 	if w.s.Message != "" {
 		fmt.Fprintf(&b, "  %s\n", oneLine(w.s.Message))
 	}
+	var failed []int
 	for i := range w.s.Tasks {
-		if t := &w.s.Tasks[i]; t.Status == "failed" {
-			b.WriteString(w.failure(i, st))
+		if w.s.Tasks[i].Status == "failed" {
+			failed = append(failed, i)
 		}
+	}
+	first := failed[:min(len(failed), shownFailed)]
+	skipped := w.Skipped(first)
+	for k, i := range first {
+		b.WriteString(w.failure(i, skipped[k], st))
+	}
+	if more := len(failed) - len(first); more > 0 {
+		fmt.Fprintf(&b, "  %s\n", st.faint(count(more, "failed task")+" more: flow show has them all"))
 	}
 	path := w.Path()
 	if len(path) == 0 {
@@ -157,25 +168,27 @@ func (w *timeline) ofRun(st style) string {
 	return b.String()
 }
 
+// shownFailed is how many failed tasks are shown, and of each how many that were skipped
+// because of it.
+const shownFailed = 10
+
 // failure is a task that failed, and what that made of others.
-func (w *timeline) failure(i int, st style) string {
+func (w *timeline) failure(i int, skipped []int, st style) string {
 	t := &w.s.Tasks[i]
 	message := t.Reason
 	if t.Error != nil {
 		message = oneLine(why(t.Error.Reason, t.Error.Message))
 	}
 	line := fmt.Sprintf("%s %s  %s\n", st.status("failed", mark("failed")), st.bold(t.ID), message)
-	var skipped []string
-	for k := range w.plan.Nodes {
-		if s := &w.s.Tasks[k]; s.Status == "skipped" && s.Reason == "upstream" && slices.Contains(w.Roots(k), i) {
-			skipped = append(skipped, s.ID)
-		}
+	var names []string
+	for _, k := range skipped[:min(len(skipped), shownFailed)] {
+		names = append(names, w.s.Tasks[k].ID)
 	}
-	if len(skipped) > 10 {
-		skipped = append(skipped[:10], fmt.Sprintf("%d more", len(skipped)-10))
+	if more := len(skipped) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	if len(skipped) > 0 {
-		line += "  " + st.faint("so were skipped: ") + strings.Join(skipped, ", ") + "\n"
+	if len(names) > 0 {
+		line += "  " + st.faint("so were skipped: ") + strings.Join(names, ", ") + "\n"
 	}
 	return line
 }

@@ -9,6 +9,7 @@ package cron
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -31,6 +32,9 @@ type Time struct {
 	// Shifted: the time that the expression names was skipped by a clock
 	// change, and this is the first moment after it.
 	Shifted bool
+	// Skipped is what the expression names where Shifted, the first where it
+	// names several: what a clock would have shown, as a time of UTC.
+	Skipped time.Time
 }
 
 // Error says what is wrong with an expression.
@@ -73,7 +77,7 @@ func Parse(expr, zone string, start time.Time) (*Schedule, error) {
 	switch {
 	case text == "":
 		return nil, &Error{Text: expr, Message: "it is empty; write five fields, or one of @hourly, @daily, @weekly, @monthly, @yearly, @every 15m"}
-	case strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ="):
+	case strings.Contains(strings.ToUpper(text), "TZ="):
 		return nil, &Error{Text: expr, Message: "a time zone does not belong here; write it beside: timezone: Europe/Berlin"}
 	case text == "@every" || strings.HasPrefix(text, "@every "):
 		return parseEvery(text, loc, start)
@@ -149,9 +153,13 @@ func duration(s string) (time.Duration, error) {
 // Warnings says what of the expression is probably not meant as it stands.
 func (s *Schedule) Warnings() []string { return append([]string(nil), s.warnings...) }
 
-// Next returns the first time after a moment, and false if there is none: in
-// the next nine years, which only the end of what time.Time holds brings about.
+// Next returns the first time after a moment. It is false where there is none
+// in the next nine years, which only moments tens of thousands of years away
+// bring about.
 func (s *Schedule) Next(after time.Time) (Time, bool) {
+	if beyond(after) {
+		return Time{}, false
+	}
 	if s.every > 0 {
 		return s.nextEvery(after)
 	}
@@ -170,6 +178,9 @@ func (s *Schedule) Next(after time.Time) (Time, bool) {
 
 // Prev returns the last time before a moment, and false if there is none.
 func (s *Schedule) Prev(before time.Time) (Time, bool) {
+	if beyond(before) {
+		return Time{}, false
+	}
 	if s.every > 0 {
 		return s.prevEvery(before)
 	}
@@ -203,22 +214,23 @@ func (s *Schedule) prevEvery(before time.Time) (Time, bool) {
 }
 
 // onGrid is the last multiple of every that isn't after t, counted from start,
-// and n more. Durations end at 292 years, so seconds and the rest are reckoned
-// with apart.
+// and n more. What lies between is more nanoseconds than 64 bits hold.
 func (s *Schedule) onGrid(t time.Time, n int64) time.Time {
-	secs := t.Unix() - s.start.Unix()
-	nanos := int64(t.Nanosecond() - s.start.Nanosecond())
-	d := int64(s.every)
-	whole, frac := d/1e9, d%1e9
-	if frac == 0 && whole > 0 {
-		if nanos < 0 {
-			secs--
-		}
-		k := floorDiv(secs, whole) + n
-		return time.Unix(s.start.Unix()+k*whole, int64(s.start.Nanosecond()))
+	secs, nanos := t.Unix()-s.start.Unix(), int64(t.Nanosecond()-s.start.Nanosecond())
+	if nanos < 0 {
+		secs, nanos = secs-1, nanos+1e9
 	}
-	k := floorDiv(int64(t.Sub(s.start)), d) + n
-	return s.start.Add(time.Duration(k * d))
+	d := int64(s.every)
+	high, low := bits.Mul64(uint64(secs-floorDiv(secs, d)*d), 1e9)
+	low, carry := bits.Add64(low, uint64(nanos), 0)
+	over := int64(bits.Rem64(high+carry, low, uint64(d))) // since the last one
+	return time.Unix(t.Unix(), int64(t.Nanosecond())).Add(time.Duration(n*d - over))
+}
+
+// beyond reports whether a moment is too far away to reckon with.
+func beyond(t time.Time) bool {
+	const far = 1 << 40 // seconds: 34,865 years from 1970
+	return t.Unix() < -far || t.Unix() > far
 }
 
 // floorDiv rounds down.

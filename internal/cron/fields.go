@@ -46,7 +46,11 @@ func (s *Schedule) parseFields(texts []string, expr string) error {
 		if len(texts) == 6 {
 			hint += "; there are no seconds"
 		}
-		return &Error{Text: expr, Message: fmt.Sprintf("%d fields; %s", len(texts), hint)}
+		fields := "fields"
+		if len(texts) == 1 {
+			fields = "field"
+		}
+		return &Error{Text: expr, Message: fmt.Sprintf("%d %s; %s", len(texts), fields, hint)}
 	}
 	var sets [5]uint64
 	for i, text := range texts {

@@ -143,7 +143,36 @@ func segmentAt(t time.Time, loc *time.Location) segment {
 	if s.bounded {
 		s.end = end.Unix()
 	}
+	s.amend(t)
 	return s
+}
+
+// amend puts right what the standard library says of years for which a zone has
+// a rule and no list of changes. The last part of each year ends after 365
+// days, so before the last day of a leap year. And the rule is taken to have
+// held before the list ended.
+func (s *segment) amend(t time.Time) {
+	if s.bounded && s.end <= t.Unix() {
+		s.end = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	}
+	if !s.begun || offsetAt(s.start, s.loc) == s.offset {
+		return
+	}
+	before, since := s.start, t.Unix()
+	for before+1 < since {
+		if m := before + (since-before)/2; offsetAt(m, s.loc) == s.offset {
+			since = m
+		} else {
+			before = m
+		}
+	}
+	s.start = since
+}
+
+// offsetAt is how far a zone's clocks are ahead of UTC at a moment, in seconds.
+func offsetAt(t int64, loc *time.Location) int64 {
+	_, offset := time.Unix(t, 0).In(loc).Zone()
+	return int64(offset)
 }
 
 // at is the moment when the segment's clocks show a wall.
@@ -172,28 +201,31 @@ func (s *segment) shown(w int64) bool {
 	return false
 }
 
-// gap reports whether the segment began with a change that skipped a time of
-// the schedule and is short enough to be made up for.
-func (s *Schedule) gap(seg *segment) bool {
+// gap finds the first time of the schedule that was skipped by the change with
+// which the segment began, where that is short enough to be made up for.
+func (s *Schedule) gap(seg *segment) (wall int64, ok bool) {
 	if !s.fixed || !seg.begun {
-		return false
+		return 0, false
 	}
 	before := seg.before()
 	if jump := seg.offset - before.offset; jump <= 0 || jump > maxShift {
-		return false
+		return 0, false
 	}
 	from, to := -floorDiv(-(seg.start+before.offset), 60), seg.start+seg.offset
 	for w, ok := s.fields.next(from); ok && w*60 < to; w, ok = s.fields.next(w + 1) {
 		if !seg.shown(w) {
-			return true
+			return w, true
 		}
 	}
-	return false
+	return 0, false
 }
 
 // time makes a Time of a moment.
-func (s *Schedule) time(t int64, shifted bool) Time {
-	return Time{At: time.Unix(t, 0).In(s.loc), Shifted: shifted}
+func (s *Schedule) time(t int64) Time { return Time{At: time.Unix(t, 0).In(s.loc)} }
+
+// shifted makes a Time of the beginning of a segment that skipped a wall.
+func (s *Schedule) shifted(seg *segment, wall int64) Time {
+	return Time{At: time.Unix(seg.start, 0).In(s.loc), Shifted: true, Skipped: time.Unix(wall*60, 0).UTC()}
 }
 
 // first is the segment's first time after a moment.
@@ -207,13 +239,15 @@ func (s *Schedule) first(seg segment, after time.Time) (Time, bool) {
 		w, ok = s.fields.next(w + 1)
 	}
 	ok = ok && seg.has(seg.at(w))
-	if seg.begun && seg.start >= from && !(ok && seg.at(w) == seg.start) && s.gap(&seg) {
-		return s.time(seg.start, true), true
+	if seg.begun && seg.start >= from && !(ok && seg.at(w) == seg.start) {
+		if skipped, ok := s.gap(&seg); ok {
+			return s.shifted(&seg, skipped), true
+		}
 	}
 	if !ok {
 		return Time{}, false
 	}
-	return s.time(seg.at(w), false), true
+	return s.time(seg.at(w)), true
 }
 
 // last is the segment's last time before a moment.
@@ -230,10 +264,12 @@ func (s *Schedule) last(seg segment, before time.Time) (Time, bool) {
 		w, ok = s.fields.prev(w - 1)
 	}
 	if ok && seg.has(seg.at(w)) {
-		return s.time(seg.at(w), false), true
+		return s.time(seg.at(w)), true
 	}
-	if seg.begun && seg.start <= to && s.gap(&seg) {
-		return s.time(seg.start, true), true
+	if seg.begun && seg.start <= to {
+		if skipped, ok := s.gap(&seg); ok {
+			return s.shifted(&seg, skipped), true
+		}
 	}
 	return Time{}, false
 }

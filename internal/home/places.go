@@ -43,6 +43,31 @@ const look = 100 * time.Millisecond
 // however it ends.
 type Place struct{ file *os.File }
 
+// Asked reports whether somebody has asked for this place, for a newer run. It is for a
+// process that holds several, and was sent Replace.
+func (p *Place) Asked() bool {
+	if p == nil {
+		return false
+	}
+	text, err := io.ReadAll(io.NewSectionReader(p.file, 0, 4096))
+	return err == nil && strings.Contains(string(text), wanted)
+}
+
+// wanted is written into a place by who wants it.
+const wanted = "\nreplace\n"
+
+// want leaves word in the holder's place that it is wanted.
+func (h holder) want(root *os.Root) {
+	f, err := root.OpenFile(h.place, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return // it has gone
+	}
+	defer f.Close()
+	if h.holds(root) {
+		_, _ = f.WriteString(wanted) // the signal alone will do for most
+	}
+}
+
 // Free gives the place back.
 func (p *Place) Free() error {
 	if p == nil {
@@ -84,6 +109,7 @@ func Take(ctx context.Context, r Request) (*Place, error) {
 		told = true
 		if r.OnLimit == "replace" && len(holders) > 0 && holders[0].run != asked {
 			asked = holders[0].run
+			holders[0].want(root)
 			holders[0].ask(root)
 		}
 		select {
@@ -242,7 +268,8 @@ func read(root *os.Root, name string) (holder, bool) {
 		return holder{}, false
 	}
 	h := holder{place: name}
-	n, err := fmt.Sscan(string(text), &h.since, &h.pid, &h.run)
+	first, _, _ := strings.Cut(string(text), "\n")
+	n, err := fmt.Sscan(first, &h.since, &h.pid, &h.run)
 	return h, err == nil && n == 3
 }
 

@@ -74,6 +74,17 @@ func (d *Dispatcher) AddPool(name string, size int) error {
 	return nil
 }
 
+// Resize changes how many places a pool has, at least one. Where more are taken, none is
+// handed out until enough of them are back. A name that there is not is an error.
+func (d *Dispatcher) Resize(name string, size int) error {
+	k, ok := d.byName[name]
+	if !ok || size < 1 {
+		return fmt.Errorf("run: dispatcher: pool %q with %d places", name, size)
+	}
+	d.pools[k].size = size
+	return nil
+}
+
 // Add makes room for a run.
 func (d *Dispatcher) Add() *Queue {
 	q := &Queue{d: d, heaps: make([]tickets, len(d.pools)+1), held: make([]int, len(d.pools))}

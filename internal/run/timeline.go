@@ -85,7 +85,7 @@ func (t *Timeline) Roots(i int) []int {
 				continue
 			}
 			seen[d] = true
-			if s.Status == "skipped" && s.Reason == "upstream" {
+			if s.upstream() {
 				todo = append(todo, d)
 				continue
 			}
@@ -95,3 +95,44 @@ func (t *Timeline) Roots(i int) []int {
 	slices.Sort(found)
 	return found
 }
+
+// Skipped are, for each of at most 64 tasks, those that were skipped because of it, in the
+// order of the file: those that have it among their Roots. Its cost is linear in tasks,
+// dependencies and what it returns, however many causes there are.
+func (t *Timeline) Skipped(causes []int) [][]int {
+	tasks := t.Summary.Tasks
+	of := make([]uint64, len(tasks)) // by task: which of the causes are among its roots
+	own := make(map[int]uint64, len(causes))
+	for k, i := range causes {
+		own[i] |= 1 << k
+	}
+	for _, i := range t.m.plan.Order {
+		if int(i) >= len(tasks) {
+			break // the run has not begun
+		}
+		for _, d := range t.m.plan.Nodes[i].Deps {
+			switch s := &tasks[d]; {
+			case s.Status == "succeeded":
+			case s.upstream():
+				of[i] |= of[d]
+			default:
+				of[i] |= own[int(d)]
+			}
+		}
+	}
+	all := make([][]int, len(causes))
+	for i := range tasks {
+		if !tasks[i].upstream() {
+			continue
+		}
+		for k := range causes {
+			if of[i]&(1<<k) != 0 {
+				all[k] = append(all[k], i)
+			}
+		}
+	}
+	return all
+}
+
+// upstream reports whether the task was skipped because of one that it depends on.
+func (s *TaskSummary) upstream() bool { return s.Status == "skipped" && s.Reason == "upstream" }

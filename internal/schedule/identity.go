@@ -12,8 +12,8 @@ import (
 	"flow/dag"
 )
 
-// keyOf is the identity of a schedule: by workflow, expression, zone, start and params.
-func keyOf(w *dag.Workflow, s *dag.Schedule) string {
+// Key is the identity of a schedule: by workflow, expression, zone, start and params.
+func Key(w *dag.Workflow, s *dag.Schedule) string {
 	parts := []string{"schedule", w.Name, s.Cron, s.Timezone, ""}
 	if !s.Start.IsZero() {
 		parts[4] = s.Start.UTC().Format(time.RFC3339)
@@ -25,10 +25,13 @@ func keyOf(w *dag.Workflow, s *dag.Schedule) string {
 	return digest(parts)
 }
 
-// keyOfTrigger is the identity of a trigger that is no schedule.
-func keyOfTrigger(w *dag.Workflow, t *dag.Trigger) string {
+// KeyOfTrigger is the identity of a trigger that is no schedule.
+func KeyOfTrigger(w *dag.Workflow, t *dag.Trigger) string {
 	return digest([]string{"trigger", w.Name, t.File, t.Workflow, strings.Join(t.Status, " "), t.Webhook})
 }
+
+// KeyOfPeople is the identity of what people start, of a workflow by that name.
+func KeyOfPeople(workflow string) string { return digest([]string{"manual", workflow}) }
 
 func digest(parts []string) string {
 	sum := sha256.New()

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,8 +48,9 @@ type Keeper struct {
 type entry struct {
 	cause   Cause
 	version *Version
-	index   int // among the workflow's schedules; -1: it is a trigger
-	sched   *cron.Schedule
+	index   int            // among the workflow's schedules, or its triggers
+	trigger *dag.Trigger   // nil: it is a schedule, or what people start
+	sched   *cron.Schedule // nil: it is no schedule
 	def     *dag.Schedule
 	jitter  time.Duration
 	next    cron.Time // the next time, if any
@@ -159,7 +161,7 @@ func entriesOf(v *Version) []*entry {
 		if err != nil {
 			continue // the file would not be valid
 		}
-		key := keyOf(w, d)
+		key := Key(w, d)
 		all = append(all, &entry{
 			cause:   Cause{Key: key, Workflow: w.Name, Trigger: "schedule", What: d.Cron + " " + zone(d.Timezone), Active: d.Enabled},
 			version: v, index: i, sched: s, def: d, jitter: jitterOf(key, d.Jitter),
@@ -167,7 +169,7 @@ func entriesOf(v *Version) []*entry {
 	}
 	for i := range w.Triggers {
 		t := &w.Triggers[i]
-		c := Cause{Key: keyOfTrigger(w, t), Workflow: w.Name, Active: true}
+		c := Cause{Key: KeyOfTrigger(w, t), Workflow: w.Name, Active: true}
 		switch {
 		case t.File != "":
 			c.Trigger, c.What = "file", t.File
@@ -176,9 +178,9 @@ func entriesOf(v *Version) []*entry {
 		default:
 			c.Trigger, c.What = "webhook", t.Webhook
 		}
-		all = append(all, &entry{cause: c, version: v, index: -1})
+		all = append(all, &entry{cause: c, version: v, index: i, trigger: t})
 	}
-	return all
+	return append(all, &entry{cause: Cause{Key: KeyOfPeople(w.Name), Workflow: w.Name, Trigger: "manual", Active: true}, version: v})
 }
 
 func zone(name string) string {
@@ -199,7 +201,7 @@ func (e *entry) seek() {
 		after = e.def.Start.Add(-time.Nanosecond)
 	}
 	e.next, e.more = e.sched.Next(after)
-	if e.more && !e.def.End.IsZero() && e.next.At.After(e.def.End) {
+	if e.more && !e.def.End.IsZero() && !e.next.At.Before(e.def.End) {
 		e.more = false
 	}
 }
@@ -233,7 +235,7 @@ func (k *Keeper) Tick(now time.Time) (more bool, err error) {
 	defer k.look()
 	k.last = d.now
 	for _, e := range k.order {
-		if e.sched != nil && d.now.Before(e.cause.Upto.Add(-backwards)) {
+		if d.now.Before(e.cause.Upto.Add(-backwards)) {
 			e.cause.Upto = d.now // the clock was set back
 			e.seek()
 		}
@@ -263,9 +265,14 @@ type undo struct {
 	queue []Row
 }
 
+// touch notes how an entry was.
+func (d *decision) touch(e *entry) {
+	d.before = append(d.before, undo{e: e, copy: *e, runs: slices.Clone(e.live), queue: slices.Clone(e.queue)})
+}
+
 // take decides on the times of one schedule.
 func (d *decision) take(e *entry) (more bool) {
-	d.before = append(d.before, undo{e: e, copy: *e, runs: slices.Clone(e.live), queue: slices.Clone(e.queue)})
+	d.touch(e)
 	var times []cron.Time
 	for e.more && !e.due().After(d.now) && len(times) < chunk {
 		times = append(times, e.next)
@@ -368,7 +375,7 @@ func (d *decision) carryOut() error {
 		err = d.k.ledger.Settle(d.settle...)
 	}
 	if err != nil {
-		for _, u := range d.before {
+		for _, u := range slices.Backward(d.before) {
 			*u.e = u.copy
 			u.e.live, u.e.queue = u.runs, u.queue
 		}
@@ -402,11 +409,14 @@ func (e *entry) drop(r *Row) {
 func (k *Keeper) launch(e *entry, r *Row) {
 	k.of[r.Run], k.rows[r.Run] = e, *r
 	f := Firing{
-		Run: r.Run, Version: e.version, Trigger: e.cause.Trigger, Schedule: e.index, Params: r.Params, Key: e.cause.Key,
+		Run: r.Run, Version: e.version, Trigger: e.cause.Trigger, Schedule: -1, Key: e.cause.Key,
+	}
+	if r.Params != "" {
+		_ = json.Unmarshal([]byte(r.Params), &f.Order) // as Saw wrote it
 	}
 	if e.sched != nil {
 		t, _ := e.sched.Next(r.At.Add(-time.Nanosecond)) // in its zone
-		f.At, f.From, f.To = t.At, t.At, t.At
+		f.At, f.From, f.To, f.Schedule = t.At, t.At, t.At, e.index
 		if prev, ok := e.sched.Prev(r.At); ok {
 			f.From = prev.At
 		}
@@ -422,5 +432,6 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// ErrSkipped refuses a run for which there was no place (concurrency).
-var ErrSkipped = errors.New("there was no place for it (concurrency)")
+// ErrSkipped refuses a run: there is no place for it (concurrency), or another one has
+// taken that.
+var ErrSkipped = errors.New("skipped")

@@ -267,7 +267,7 @@ tasks: { a: { expr: 1 } }
 	s.until("2024-05-01 11:10:00")
 	same(t, "with jitter", s.fates(), "01 11:00 fired")
 
-	s = newStage(t, "2024-05-01 10:30:00", hourlyWith(`start: "2024-05-01T12:00:00Z", end: "2024-05-01T13:30:00Z"`))
+	s = newStage(t, "2024-05-01 10:30:00", hourlyWith(`start: "2024-05-01T12:00:00Z", end: "2024-05-01T14:00:00Z"`))
 	s.until("2024-05-01 18:00:00")
 	same(t, "start and end", s.fates(), "01 12:00 fired", "01 13:00 fired")
 	if _, ok := s.keeper.Next(); ok {

@@ -12,7 +12,7 @@ import "time"
 type Cause struct {
 	Key      string // unique: its identity
 	Workflow string
-	Trigger  string // schedule, file, workflow or webhook
+	Trigger  string // schedule, file, workflow, webhook or manual
 	What     string // for people: the expression and its zone, the file, …
 	// Upto is the moment up to which each of its times has a row, and before which there
 	// is none.
@@ -32,7 +32,7 @@ type Row struct {
 	Run     string // the id of the run that it was to start; "": none
 	Begun   bool   // that run has begun, or can't
 	Note    string
-	Params  string // JSON: those of the run, where a trigger that is no schedule has some
+	Params  string // JSON: an Order; "": it is of a schedule
 
 	Workflow, Trigger, Of string // of the cause: filled in where rows are read (Of is its What)
 }
@@ -59,6 +59,8 @@ type Ledger interface {
 	Settle(rows ...Row) error
 	// Unsettled returns the rows with Begun false, the oldest first.
 	Unsettled() ([]Row, error)
+	// Seen returns the run of the row that a cause has for a sight, and whether there is one.
+	Seen(key, what string) (run string, seen bool, err error)
 	// LastRun returns the newest run that a cause has started; "": none.
 	LastRun(key string) (string, error)
 }
@@ -85,6 +87,6 @@ type Firing struct {
 	At       time.Time // scheduled_at, in the schedule's zone
 	From, To time.Time // the interval
 	Schedule int       // which of the workflow's; -1: none
-	Params   string    // JSON, of what is no schedule
+	Order    Order     // of what is no schedule
 	Key      string    // of the cause
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -34,9 +35,7 @@ func spotOf(r *Row) spot { return spot{r.Key, r.At.UnixMilli(), r.What} }
 
 func (b *book) Causes() (map[string]Cause, error) {
 	all := make(map[string]Cause, len(b.causes))
-	for k, c := range b.causes {
-		all[k] = c
-	}
+	maps.Copy(all, b.causes)
 	return all, nil
 }
 
@@ -89,6 +88,15 @@ func (b *book) Unsettled() ([]Row, error) {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key, b.Key))
 	})
 	return all, nil
+}
+
+func (b *book) Seen(key, what string) (string, bool, error) {
+	for at, r := range b.rows {
+		if at.key == key && at.what == what {
+			return r.Run, true, nil
+		}
+	}
+	return "", false, nil
 }
 
 func (b *book) LastRun(key string) (string, error) {

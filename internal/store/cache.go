@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"flow/dag"
 	"flow/internal/run"
 )
 
@@ -35,41 +34,53 @@ type Cached struct {
 	Definition, Key string
 }
 
-// PutCache keeps a result of the journal's run, in place of what was there for its key.
-func (j *Journal) PutCache(k CacheKey, c *Cached) error {
-	value, err := run.EncodeValue(c.Value)
-	if err != nil {
-		return fmt.Errorf("store: cache: %w", err)
-	}
-	parts, err := json.Marshal(c.Parts)
-	if err != nil {
-		return fmt.Errorf("store: cache: %w", err)
-	}
-	_, err = j.store.write.Exec(`INSERT OR REPLACE INTO cache (file, workflow, task, definition, key, run, used, made, code, value, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		k.File, k.Workflow, k.Task, k.Definition, k.Key, j.run.ID, j.run.num, c.Made.UnixMilli(), c.ExitCode, value, parts)
-	return j.store.explain(err)
+// Kept is a result of the cache as a run has to do with it: it has made Entry, or, where
+// that is nil, has used what was there for the key.
+type Kept struct {
+	Key   CacheKey
+	Entry *Cached
 }
 
-// UseCache says that the journal's run has used a result: it stays as long as this run.
-func (j *Journal) UseCache(k CacheKey) error {
-	_, err := j.store.write.Exec(`UPDATE cache SET used = max(used, ?) WHERE file = ? AND workflow = ? AND task = ? AND definition = ? AND key = ?`,
-		j.run.num, k.File, k.Workflow, k.Task, k.Definition, k.Key)
-	return j.store.explain(err)
+// keep records in a transaction what a run has made or used: it stays as long as that run.
+func (j *Journal) keep(tx *sql.Tx, c *Kept) error {
+	k := &c.Key
+	if c.Entry == nil {
+		_, err := tx.Exec(`UPDATE cache SET used = max(used, ?) WHERE file = ? AND workflow = ? AND task = ? AND definition = ? AND key = ?`,
+			j.run.num, k.File, k.Workflow, k.Task, k.Definition, k.Key)
+		return err
+	}
+	value, err := run.EncodeValue(c.Entry.Value)
+	if err != nil {
+		return fmt.Errorf("store: cache: %w", err)
+	}
+	parts, err := json.Marshal(c.Entry.Parts)
+	if err != nil {
+		return fmt.Errorf("store: cache: %w", err)
+	}
+	_, err = tx.Exec(`INSERT OR REPLACE INTO cache (file, workflow, task, definition, key, run, used, made, code, value, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.File, k.Workflow, k.Task, k.Definition, k.Key, j.run.ID, j.run.num, c.Entry.Made.UnixMilli(), c.Entry.ExitCode, value, parts)
+	return err
 }
 
 const selectCached = `SELECT run, made, code, value, parts, definition, key FROM cache WHERE file = ? AND workflow = ? AND task = ?`
 
-// Cached returns the result for a key; nil where there is none, or its value is gone.
+// Cached returns the result for a key; nil where there is none, or its value is gone
+// or damaged. Its cost is linear in the value's size, and does not depend on what else is
+// kept.
 func (s *Store) Cached(k CacheKey) (*Cached, error) {
 	c, err := s.cached(s.read.QueryRow(selectCached+` AND definition = ? AND key = ?`, k.File, k.Workflow, k.Task, k.Definition, k.Key))
 	if c == nil || err != nil {
 		return nil, err
 	}
-	if ref, ok := c.Value.(*dag.Ref); ok {
+	for _, ref := range refsIn(nil, c.Value) {
+		if there, err := s.holds(ref); err != nil || !there {
+			return nil, nil // what can't be read is no result
+		}
+		if s.looking {
+			continue
+		}
 		name, err := valueName(ref.Hash)
-		if err == nil && s.looking {
-			_, _, err = s.files.stat(name)
-		} else if err == nil {
+		if err == nil {
 			err = s.files.touch(name) // what is young is nobody's prey
 		}
 		if err != nil {

@@ -18,10 +18,11 @@ import (
 type files interface {
 	// append opens a file to be appended to, which it makes with its folders if it has to.
 	append(name string) (io.WriteCloser, error)
-	// put writes a whole file at once: a crash leaves all of it or nothing. sync says
-	// that it is on disk then.
+	// put writes a whole file at once: a crash of flow leaves all of it or nothing. With
+	// sync it is on disk then, under its name.
 	put(name string, data []byte, sync bool) error
 	read(name string) ([]byte, error)
+	open(name string) (io.ReadCloser, error)
 	// readAt returns at most n bytes from a place on; none at or behind the end.
 	readAt(name string, from int64, n int) ([]byte, error)
 	stat(name string) (size int64, changed time.Time, err error)
@@ -29,6 +30,7 @@ type files interface {
 	// list returns the names in a folder, sorted; none where there is no folder.
 	list(dir string) ([]string, error)
 	remove(name string) error // a file, or a folder with all in it
+	onDisk() *disk            // nil: they are in memory
 	close() error
 }
 
@@ -51,10 +53,13 @@ func (d *disk) append(name string) (io.WriteCloser, error) {
 }
 
 func (d *disk) put(name string, data []byte, sync bool) error {
-	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+	dir := path.Dir(name)
+	_, err := d.root.Stat(dir)
+	made := os.IsNotExist(err)
+	if err := d.root.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	temporary := name + ".new-" + rand.Text() // another process may write the same
+	temporary := name + temporaryMark + rand.Text() // another process may write the same
 	f, err := d.root.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -71,11 +76,38 @@ func (d *disk) put(name string, data []byte, sync bool) error {
 	}
 	if err != nil {
 		_ = d.root.Remove(temporary) // what is left of it is of no use
+		return err
+	}
+	if sync {
+		err = d.sync(dir)
+	}
+	if sync && made {
+		err = errors.Join(err, d.sync(path.Dir(dir)))
 	}
 	return err
 }
 
+// temporaryMark is in the name of a file that is being written; a crash leaves it.
+const temporaryMark = ".new-"
+
+// sync puts the names in a folder on disk.
+func (d *disk) sync(dir string) error {
+	f, err := d.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 func (d *disk) read(name string) ([]byte, error) { return d.root.ReadFile(name) }
+
+func (d *disk) open(name string) (io.ReadCloser, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err // no *os.File that is nil
+	}
+	return f, nil
+}
 
 func (d *disk) readAt(name string, from int64, n int) ([]byte, error) {
 	f, err := d.root.Open(name)
@@ -118,6 +150,7 @@ func (d *disk) list(dir string) ([]string, error) {
 
 func (d *disk) remove(name string) error { return d.root.RemoveAll(name) }
 func (d *disk) close() error             { return d.root.Close() }
+func (d *disk) onDisk() *disk            { return d }
 
 // memory are files that are none.
 type memory struct {
@@ -171,6 +204,11 @@ func (m *memory) read(name string) ([]byte, error) {
 	return bytes.Clone(b.Bytes()), nil
 }
 
+func (m *memory) open(name string) (io.ReadCloser, error) {
+	b, err := m.read(name)
+	return io.NopCloser(bytes.NewReader(b)), err
+}
+
 func (m *memory) readAt(name string, from int64, n int) ([]byte, error) {
 	b, err := m.read(name)
 	if err != nil {
@@ -215,4 +253,5 @@ func (m *memory) remove(name string) error {
 	return nil
 }
 
-func (m *memory) close() error { return nil }
+func (m *memory) close() error  { return nil }
+func (m *memory) onDisk() *disk { return nil }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"path"
 	"regexp"
 	"slices"
@@ -28,99 +30,212 @@ type Collected struct {
 	Runs   []Run // the newest first
 	Values int   // results that no run that is left has
 	Bytes  int64 // of these
-	Strays int   // logs and folders of runs that there are not
+	Strays int   // logs, folders and locks of runs that there are not, and files that were never finished
+	Times  int64 // settled rows of the ledger
 }
 
 // young is how old a value must be to be taken for nobody's: a run writes one before the
 // event that names it.
 const young = time.Hour
 
-// GC removes the runs that are not to be kept, with their logs, and what belongs to no
-// run. With dry it only tells. Its cost is linear in what is stored.
+// KeepTimes is how long settled rows of the ledger are kept where Keep.Age is 0.
+const KeepTimes = 90 * 24 * time.Hour
+
+// batch is how many runs are removed in one transaction: others are not kept waiting for
+// long, and a commit is not paid for each.
+const batch = 100
+
+// GC removes the runs that are not to be kept, with their logs, what belongs to no run,
+// and settled rows of the ledger that are older than Keep.Age, or KeepTimes. With dry it
+// only tells. Files go first, and what tells of them last: so it makes room for itself,
+// and what is interrupted is done by the next one. Its cost is linear in what is stored.
 func (s *Store) GC(keep Keep, now time.Time, dry bool) (*Collected, error) {
 	c := new(Collected)
 	total, of, needed := 0, make(map[string]int), make(map[string]bool)
+	var old []Run
 	for r, err := range s.Runs(Filter{}) {
 		if err != nil {
 			return nil, err
 		}
 		total++
 		of[r.Workflow]++
-		old := keep.Age > 0 && now.Sub(r.Ended) > keep.Age
+		aged := keep.Age > 0 && now.Sub(r.Ended) > keep.Age
 		many := keep.PerWorkflow > 0 && of[r.Workflow] > keep.PerWorkflow || keep.Total > 0 && total > keep.Total
 		if r.Ended.IsZero() && r.Of != "" {
 			needed[r.Of] = true // an older one: it comes later
 		}
-		if !r.Ended.IsZero() && (old || many) && !needed[r.ID] {
-			c.Runs = append(c.Runs, r)
+		if !r.Ended.IsZero() && (aged || many) && !needed[r.ID] {
+			old = append(old, r)
 		}
 	}
-	if !dry {
-		for i := range c.Runs {
-			if err := s.remove(&c.Runs[i]); err != nil {
-				return c, err
-			}
+	gone := make(map[int64]bool, len(old))
+	for i := range old {
+		gone[old[i].num] = true
+		if dry {
+			continue
+		}
+		if err := s.removeFiles(&old[i]); err != nil {
+			return c, err
 		}
 	}
-	gone := make(map[string]bool)
-	for i := range c.Runs {
-		gone[c.Runs[i].ID] = true
-	}
-	if err := s.collectStrays(c, dry); err != nil {
+	if err := s.collectStrays(c, now, dry); err != nil {
 		return c, err
 	}
-	return c, s.collectValues(c, gone, now, dry)
+	if err := s.collectValues(c, gone, now, dry); err != nil {
+		return c, err
+	}
+	if dry {
+		c.Runs = old
+	} else if err := s.removeRuns(c, old); err != nil {
+		return c, err
+	}
+	var err error
+	c.Times, err = s.collectLedger(now.Add(-cmp.Or(keep.Age, KeepTimes)), dry)
+	return c, err
 }
 
-// remove removes a run that has ended: what tells of it last.
-func (s *Store) remove(r *Run) error {
+func (s *Store) removeFiles(r *Run) error {
 	for _, dir := range []string{logsDir, workDir} {
 		if err := s.files.remove(path.Join(dir, r.ID)); err != nil {
 			return fmt.Errorf("store: run %s: %w", r.ID, err)
 		}
 	}
-	return s.transaction(func(tx *sql.Tx) error {
-		if err := drop(tx, r.num); err != nil {
+	return nil
+}
+
+// removeRuns removes what the database has of runs, and counts them.
+func (s *Store) removeRuns(c *Collected, old []Run) error {
+	for some := range slices.Chunk(old, batch) {
+		err := s.roomy(func(tx *sql.Tx) error {
+			for i := range some {
+				if err := drop(tx, some[i].num); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM texts WHERE hash = ? AND hash NOT IN (SELECT text FROM runs)`, r.Hash)
+		c.Runs = append(c.Runs, some...)
+	}
+	return s.roomy(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`DELETE FROM texts WHERE hash NOT IN (SELECT text FROM runs)`)
 		return err
 	})
 }
 
-// collectStrays removes the logs and folders of runs that are not in the database.
-func (s *Store) collectStrays(c *Collected, dry bool) error {
-	for _, dir := range []string{logsDir, workDir} {
-		names, err := s.files.list(dir)
+// roomy is transaction for what makes room. A database that is open for one process alone
+// can do without files beside it, if they find none.
+func (s *Store) roomy(do func(*sql.Tx) error) error {
+	err := s.transaction(do)
+	for _, mode := range []string{"TRUNCATE", "MEMORY"} {
+		if !s.alone || !isFull(err) {
+			break
+		}
+		if _, err := s.write.Exec("PRAGMA journal_mode = " + mode); err != nil {
+			continue
+		}
+		err = s.transaction(do)
+	}
+	return err
+}
+
+// collectStrays removes the logs, folders and locks of runs that are not in the database,
+// and files that were begun and never finished.
+func (s *Store) collectStrays(c *Collected, now time.Time, dry bool) error {
+	var names, locks []string
+	for _, dir := range []string{logsDir, workDir, locksDir} {
+		some, err := s.files.list(dir)
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
-		for _, id := range names {
-			if known, err := s.known(id); err != nil {
+		for _, name := range some {
+			if dir == locksDir {
+				locks = append(locks, name)
+			} else {
+				names = append(names, path.Join(dir, name))
+			}
+		}
+	}
+	known, err := s.ids() // after the names: what has begun since has none among them
+	if err != nil {
+		return err
+	}
+	stray := func(name string, remove func(string) error) error {
+		c.Strays++
+		if dry {
+			return nil
+		}
+		if err := remove(name); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		return nil
+	}
+	for _, name := range names {
+		if known[path.Base(name)] {
+			continue
+		}
+		if err := stray(name, s.files.remove); err != nil {
+			return err
+		}
+	}
+	for _, name := range locks {
+		id, rest, more := strings.Cut(name, ".")
+		name := path.Join(locksDir, name)
+		switch {
+		case known[id] && !strings.Contains(rest, temporaryMark), id == service, !s.aged(name, now):
+		case more:
+			err = stray(name, s.files.remove)
+		default:
+			if _, owned := s.Owner(id); !owned {
+				err = stray(name, s.removeLock)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	unfinished, err := s.valueFiles()
+	if err != nil {
+		return err
+	}
+	for _, name := range unfinished {
+		if strings.Contains(name, temporaryMark) && s.aged(name, now) {
+			if err := stray(name, s.files.remove); err != nil {
 				return err
-			} else if known {
-				continue
-			}
-			c.Strays++
-			if dry {
-				continue
-			}
-			if err := s.files.remove(path.Join(dir, id)); err != nil {
-				return fmt.Errorf("store: %w", err)
 			}
 		}
 	}
 	return nil
 }
 
-func (s *Store) known(id string) (bool, error) {
-	var n int
-	err := s.read.QueryRow(`SELECT count(*) FROM runs WHERE id = ?`, id).Scan(&n)
-	return n > 0, s.explain(err)
+// aged reports whether a file is too old to be of something that is just beginning.
+func (s *Store) aged(name string, now time.Time) bool {
+	_, changed, err := s.files.stat(name)
+	return err == nil && now.Sub(changed) >= young
 }
 
-// collectValues removes the values that no run names.
-func (s *Store) collectValues(c *Collected, gone map[string]bool, now time.Time, dry bool) error {
+// ids are those of all runs.
+func (s *Store) ids() (map[string]bool, error) {
+	rows, err := s.read.Query(`SELECT id FROM runs`)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	all := make(map[string]bool)
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, s.explain(err)
+		}
+		all[id] = true
+	}
+	return all, s.explain(rows.Err())
+}
+
+// collectValues removes the values that neither a run nor the cache names.
+func (s *Store) collectValues(c *Collected, gone map[int64]bool, now time.Time, dry bool) error {
 	all, err := s.valueNames()
 	if err != nil || len(all) == 0 {
 		return err
@@ -130,18 +245,28 @@ func (s *Store) collectValues(c *Collected, gone map[string]bool, now time.Time,
 		if err != nil {
 			return err
 		}
-		if gone[r.ID] {
+		if gone[r.num] {
 			continue
 		}
-		refs, err := s.refs(&r)
+		err := s.refs(&r, named)
 		if errors.As(err, new(*TornError)) {
-			return nil // what it names is not known, so nothing is nobody's
+			if r.Ended.IsZero() {
+				return nil // what it names is not known, so nothing is nobody's
+			}
+			continue // it can't be retried: the summary is all that is left of it
 		}
 		if err != nil {
 			return err
 		}
-		for _, hash := range refs {
-			named[hash] = true
+	}
+	for row, err := range s.cacheRows() {
+		if err != nil {
+			return err
+		}
+		if !gone[row.used] {
+			for _, ref := range row.refs {
+				named[ref.Hash] = true
+			}
 		}
 	}
 	for _, hash := range all {
@@ -168,8 +293,8 @@ func (s *Store) collectValues(c *Collected, gone map[string]bool, now time.Time,
 	return nil
 }
 
-// valueNames are the hashes of all values that there are.
-func (s *Store) valueNames() ([]string, error) {
+// valueFiles are the files among the values.
+func (s *Store) valueFiles() ([]string, error) {
 	var all []string
 	dirs, err := s.files.list(valuesDir)
 	for _, dir := range dirs {
@@ -179,7 +304,7 @@ func (s *Store) valueNames() ([]string, error) {
 		var names []string
 		names, err = s.files.list(path.Join(valuesDir, dir))
 		for _, name := range names {
-			all = append(all, hashPrefix+dir+name)
+			all = append(all, path.Join(valuesDir, dir, name))
 		}
 	}
 	if err != nil {
@@ -188,133 +313,95 @@ func (s *Store) valueNames() ([]string, error) {
 	return all, nil
 }
 
+// valueNames are the hashes of all values that there are.
+func (s *Store) valueNames() ([]string, error) {
+	files, err := s.valueFiles()
+	all := files[:0]
+	for _, name := range files {
+		dir, base := path.Split(name)
+		hash := hashPrefix + path.Base(dir) + base
+		if _, err := valueName(hash); err == nil {
+			all = append(all, hash)
+		}
+	}
+	return all, err
+}
+
 var refPattern = regexp.MustCompile(`"ref":"(sha256:[0-9a-f]{64})"`)
 
-// refs are the hashes of the values that a run names: those of its summary, or of its
-// events where it has not ended.
-func (s *Store) refs(r *Run) ([]string, error) {
+// refs adds the hashes of the values that a run names: those of its events, which a resume
+// or a retry of it reads, and of its summary, which people do. A *TornError says that some
+// of them are not known.
+func (s *Store) refs(r *Run, named map[string]bool) error {
 	text, err := s.Summary(r)
-	if err != nil {
-		return nil, err
-	}
-	var hashes []string
-	if text != nil {
-		for _, m := range refPattern.FindAllSubmatch(text, -1) {
-			hashes = append(hashes, string(m[1]))
-		}
-		return hashes, nil
+	if err != nil && code(err) != 0 {
+		return err
+	} // else it is torn, and nobody can read it either
+	for _, m := range refPattern.FindAllSubmatch(text, -1) {
+		named[string(m[1])] = true
 	}
 	for e, err := range s.Events(r) {
 		if err != nil {
-			return hashes, err
+			return err
 		}
-		hashes = refsIn(hashes, e.Value)
+		for _, ref := range refsIn(nil, e.Value) {
+			named[ref.Hash] = true
+		}
 	}
-	return hashes, nil
+	return nil
 }
 
-func refsIn(hashes []string, v any) []string {
+// cacheRow is what of a row of the cache concerns its values.
+type cacheRow struct {
+	used int64
+	refs []*dag.Ref
+	key  CacheKey
+}
+
+// cacheRows are the rows of the cache that name values.
+func (s *Store) cacheRows() iter.Seq2[cacheRow, error] {
+	return func(yield func(cacheRow, error) bool) {
+		rows, err := s.read.Query(`SELECT used, value, file, workflow, task, definition, key FROM cache`)
+		if err != nil {
+			yield(cacheRow{}, s.explain(err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r cacheRow
+			var value []byte
+			k := &r.key
+			if err := rows.Scan(&r.used, &value, &k.File, &k.Workflow, &k.Task, &k.Definition, &k.Key); err != nil {
+				yield(r, s.explain(err))
+				return
+			}
+			v, err := run.DecodeValue(value)
+			if r.refs = refsIn(nil, v); err != nil || len(r.refs) == 0 {
+				continue // a row that can't be read names nothing
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(cacheRow{}, s.explain(err))
+		}
+	}
+}
+
+// refsIn adds the references in a value.
+func refsIn(refs []*dag.Ref, v any) []*dag.Ref {
 	switch v := v.(type) {
 	case *dag.Ref:
-		hashes = append(hashes, v.Hash)
+		refs = append(refs, v)
 	case []any:
 		for _, e := range v {
-			hashes = refsIn(hashes, e)
+			refs = refsIn(refs, e)
 		}
 	case map[string]any:
 		for _, e := range v {
-			hashes = refsIn(hashes, e)
+			refs = refsIn(refs, e)
 		}
 	}
-	return hashes
-}
-
-// Fault is something that Check has found.
-type Fault struct {
-	Run      string // "": it is of none
-	What     string
-	Repaired bool
-}
-
-// Check reads everything that is stored: the database, every event and summary, every
-// value that is named, and looks for what belongs to nothing. With repair it drops what
-// can't be read from the end of runs that have not ended, and removes what belongs to
-// nothing. It is to be called while no run is being run.
-func (s *Store) Check(repair bool, now time.Time) ([]Fault, error) {
-	var found []Fault
-	var verdict string
-	if err := s.read.QueryRow(`PRAGMA integrity_check`).Scan(&verdict); err != nil {
-		return nil, s.explain(err)
-	}
-	if verdict != "ok" {
-		found = append(found, Fault{What: "the database: " + verdict})
-	}
-	for r, err := range s.Runs(Filter{}) {
-		if err != nil {
-			return found, err
-		}
-		faults, err := s.checkRun(&r, repair)
-		found = append(found, faults...)
-		if err != nil {
-			return found, err
-		}
-	}
-	c, err := s.GC(Keep{}, now, !repair)
-	if err != nil {
-		return found, err
-	}
-	if c.Strays > 0 {
-		found = append(found, Fault{What: fmt.Sprintf("%d logs and folders of runs that there are not", c.Strays), Repaired: repair})
-	}
-	if c.Values > 0 {
-		found = append(found, Fault{What: fmt.Sprintf("%d results that no run names, %d bytes", c.Values, c.Bytes), Repaired: repair})
-	}
-	return found, nil
-}
-
-func (s *Store) checkRun(r *Run, repair bool) (found []Fault, err error) {
-	fault := func(repaired bool, format string, args ...any) {
-		found = append(found, Fault{r.ID, fmt.Sprintf(format, args...), repaired})
-	}
-	if _, err := s.Text(r); err != nil {
-		fault(false, "%s", strings.TrimPrefix(err.Error(), "store: "))
-	}
-	var torn *TornError
-	n := 0
-	for e, err := range s.Events(r) {
-		if errors.As(err, &torn) {
-			break
-		}
-		if err != nil {
-			return found, err
-		}
-		if n == 0 && e.Kind != run.Started {
-			fault(false, "its first event is not its beginning")
-		}
-		n++
-	}
-	switch {
-	case torn != nil && repair && r.Ended.IsZero():
-		_, err = s.write.Exec(`DELETE FROM events WHERE run = ? AND seq >= ?`, r.num, torn.Seq)
-		fault(err == nil, "event %d and what follows can't be read: %v", torn.Seq, torn.Err)
-	case torn != nil:
-		fault(false, "event %d and what follows can't be read: %v", torn.Seq, torn.Err)
-	case n == 0:
-		fault(false, "it has no event")
-	}
-	if err != nil {
-		return found, s.explain(err)
-	}
-	refs, err := s.refs(r)
-	if err != nil && torn == nil {
-		fault(false, "%s", strings.TrimPrefix(err.Error(), "store: "))
-		return found, nil
-	}
-	slices.Sort(refs)
-	for _, hash := range slices.Compact(refs) {
-		if _, err := s.Value(&dag.Ref{Hash: hash}); err != nil {
-			fault(false, "%s", strings.TrimPrefix(err.Error(), "store: "))
-		}
-	}
-	return found, nil
+	return refs
 }

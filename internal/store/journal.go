@@ -35,12 +35,19 @@ func (s *Store) Begin(r Run, text []byte, first ...run.Event) (*Journal, error) 
 	sum := sha256.Sum256(text)
 	r.Hash, r.Status = hex.EncodeToString(sum[:]), run.RunRunning.String()
 	j := &Journal{store: s, lock: l}
+	insertText, err := s.stmt(s.write, `INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return nil, errors.Join(err, l.free())
+	}
+	insertRun, err := s.stmt(s.write, `INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return nil, errors.Join(err, l.free())
+	}
 	err = s.transaction(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Hash, text); err != nil {
+		if _, err := tx.Stmt(insertText).Exec(r.Hash, text); err != nil {
 			return err
 		}
-		res, err := tx.Exec(`INSERT INTO runs (id, workflow, file, text, status, started, cause, of, tasks, token, shape, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape, r.Again)
+		res, err := tx.Stmt(insertRun).Exec(r.ID, r.Workflow, r.File, r.Hash, r.Status, r.Started.UnixMilli(), r.Cause, r.Of, r.Tasks, r.Token, r.Shape, r.Again)
 		if err != nil {
 			return err
 		}
@@ -93,10 +100,18 @@ func (s *Store) Reopen(r Run, fold func(run.Event) error) (*Journal, error) {
 	return j, nil
 }
 
-// SetToken says what the processes of the run carry from now on.
+// Left reports whether the owner before this one ended without giving the run up, so
+// that its processes may still be there.
+func (j *Journal) Left() bool { return j.lock.left }
+
+// SetToken says what the processes of the run carry from now on; those of the owner
+// before are gone.
 func (j *Journal) SetToken(token string) error {
-	_, err := j.store.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, j.run.num)
-	return j.store.explain(err)
+	if _, err := j.store.write.Exec(`UPDATE runs SET token = ? WHERE num = ?`, token, j.run.num); err != nil {
+		return j.store.explain(err)
+	}
+	j.lock.left = false
+	return nil
 }
 
 func (j *Journal) replay(fold func(run.Event) error) error {
@@ -126,10 +141,28 @@ func (j *Journal) Run() Run { return j.run }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Append commits events, all of them or none. What it costs does not depend on how many
-// the run has.
-func (j *Journal) Append(events []run.Event) error {
-	return j.store.explain(j.append(j.store.insert, events))
+// Append commits events, all of them or none, and with them what they mean for the cache.
+// What it costs does not depend on how many the run has, nor on what else is kept.
+func (j *Journal) Append(events []run.Event, kept ...Kept) error {
+	if len(kept) == 0 {
+		return j.store.explain(j.append(j.store.insert, events))
+	}
+	next, last := j.next, j.last
+	err := j.store.transaction(func(tx *sql.Tx) error {
+		if err := j.append(tx.Stmt(j.store.insert), events); err != nil {
+			return err
+		}
+		for i := range kept {
+			if err := j.keep(tx, &kept[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		j.next, j.last = next, last
+	}
+	return err
 }
 
 func (j *Journal) append(insert *sql.Stmt, events []run.Event) error {
@@ -196,8 +229,11 @@ func (j *Journal) End(e Ending) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	_, err = j.store.write.Exec(`UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ?, spans = ? WHERE num = ?`,
-		e.Status, e.Reason, e.Message, e.Time.UnixMilli(), pack(e.Summary), pack(spans), j.run.num)
+	st, err := j.store.stmt(j.store.write, `UPDATE runs SET status = ?, reason = ?, message = ?, ended = ?, summary = ?, spans = ? WHERE num = ?`)
+	if err != nil {
+		return err
+	}
+	_, err = st.Exec(e.Status, e.Reason, e.Message, e.Time.UnixMilli(), j.store.pack(e.Summary), j.store.pack(spans), j.run.num)
 	return j.store.explain(err)
 }
 

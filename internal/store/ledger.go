@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -16,7 +15,7 @@ import (
 type Cause struct {
 	Key      string // unique: its identity
 	Workflow string
-	Trigger  string // schedule, file, workflow or webhook
+	Trigger  string // schedule, file, workflow, webhook or manual
 	What     string // for people: the expression and its zone, the file, …
 	// Upto is the moment up to which each of its times has a row, and before which there
 	// is none.
@@ -36,7 +35,7 @@ type Row struct {
 	Run     string // the id of the run that it was to start; "": none
 	Begun   bool   // that run has begun, or can't
 	Note    string
-	Params  string // JSON: those of the run, where a trigger that is no schedule has some
+	Params  string // JSON: how its run is to be made, where no schedule says it
 
 	Workflow, Trigger, Of string // of the cause: filled in by Ledger (Of is its What)
 }
@@ -65,27 +64,38 @@ func (s *Store) Causes() (map[string]Cause, error) {
 // where there is none yet for that cause, time and sight. It tells which rows are new.
 func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
 	fresh = make([]bool, len(rows))
+	insertCause, err := s.stmt(s.write, `INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`)
+	if err != nil {
+		return fresh, err
+	}
+	num, err := s.stmt(s.write, `SELECT num FROM causes WHERE key = ?`)
+	if err != nil {
+		return fresh, err
+	}
+	insertRow, err := s.stmt(s.write, `INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return fresh, err
+	}
 	err = s.transaction(func(tx *sql.Tx) error {
+		insertCause, num, insertRow := tx.Stmt(insertCause), tx.Stmt(num), tx.Stmt(insertRow)
 		nums := make(map[string]int64)
 		for i := range causes {
 			c := &causes[i]
-			if _, err := tx.Exec(`INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
-				ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`,
-				c.Key, c.Workflow, c.Trigger, c.What, c.Upto.UnixMilli(), c.Active); err != nil {
+			if _, err := insertCause.Exec(c.Key, c.Workflow, c.Trigger, c.What, c.Upto.UnixMilli(), c.Active); err != nil {
 				return err
 			}
 		}
 		for i := range rows {
 			r := &rows[i]
-			num, ok := nums[r.Key]
+			cause, ok := nums[r.Key]
 			if !ok {
-				if err := tx.QueryRow(`SELECT num FROM causes WHERE key = ?`, r.Key).Scan(&num); err != nil {
+				if err := num.QueryRow(r.Key).Scan(&cause); err != nil {
 					return err
 				}
-				nums[r.Key] = num
+				nums[r.Key] = cause
 			}
-			res, err := tx.Exec(`INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				num, r.At.UnixMilli(), r.What, r.Fate, r.Shifted, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Params)
+			res, err := insertRow.Exec(cause, r.At.UnixMilli(), r.What, r.Fate, r.Shifted, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Params)
 			if err != nil {
 				return err
 			}
@@ -105,12 +115,16 @@ func (s *Store) Settle(rows ...Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	update, err := s.stmt(s.write, `UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
+		WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`)
+	if err != nil {
+		return err
+	}
 	return s.transaction(func(tx *sql.Tx) error {
+		update := tx.Stmt(update)
 		for i := range rows {
 			r := &rows[i]
-			if _, err := tx.Exec(`UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
-				WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`,
-				r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
+			if _, err := update.Exec(r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
 				return err
 			}
 		}
@@ -136,10 +150,19 @@ func (s *Store) LastRun(key string) (run string, err error) {
 	return run, s.explain(err)
 }
 
-// Seen reports whether a cause has a row for a sight.
-func (s *Store) Seen(key, sight string) (bool, error) {
+// Seen returns the run of the row that a cause has for a sight, and whether there is one.
+func (s *Store) Seen(key, sight string) (run string, seen bool, err error) {
+	err = s.read.QueryRow(`SELECT run FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND sight = ? AND sight != '' LIMIT 1`, key, sight).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return run, err == nil, s.explain(err)
+}
+
+// InLedger reports whether a run was started by a service.
+func (s *Store) InLedger(run string) (bool, error) {
 	var n int
-	err := s.read.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND sight = ? LIMIT 1)`, key, sight).Scan(&n)
+	err := s.read.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM ledger WHERE run = ? AND run != '' LIMIT 1)`, run).Scan(&n)
 	return n > 0, s.explain(err)
 }
 
@@ -147,6 +170,8 @@ func (s *Store) Seen(key, sight string) (bool, error) {
 type LedgerFilter struct {
 	Workflow string
 	Key      string
+	Fate     string
+	At       time.Time // rows of this time only
 	Before   time.Time // rows of earlier times only
 	Limit    int
 }
@@ -159,6 +184,12 @@ func (s *Store) Ledger(f LedgerFilter) ([]Row, error) {
 	}
 	if f.Key != "" {
 		query, args = query+` AND c.key = ?`, append(args, f.Key)
+	}
+	if f.Fate != "" {
+		query, args = query+` AND l.fate = ?`, append(args, f.Fate)
+	}
+	if !f.At.IsZero() {
+		query, args = query+` AND l.at = ?`, append(args, f.At.UnixMilli())
 	}
 	if !f.Before.IsZero() {
 		query, args = query+` AND l.at < ?`, append(args, f.Before.UnixMilli())
@@ -210,32 +241,44 @@ func (s *Store) SetGood(file string, text []byte) error {
 	return s.explain(err)
 }
 
-// Lead takes the lead among the services of a home: an *OwnedError says who has it. It
-// ends with release, or with the process.
-func (s *Store) Lead() (release func() error, err error) {
-	l, err := s.own("service")
+// service is what the lock of the leader is named by, in place of a run.
+const service = "service"
+
+// Hold takes something of a home that only one process may have, by its name: an
+// *OwnedError says who has it. It ends with release, or with the process.
+func (s *Store) Hold(name string) (release func() error, err error) {
+	l, err := s.own(name)
 	if err != nil {
 		return nil, err
 	}
+	l.left = false
 	return l.free, nil
 }
 
-// Leader returns who leads; false: nobody.
-func (s *Store) Leader() (Owner, bool) { return s.Owner("service") }
+// Lead takes the lead among the services of a home, as Hold does.
+func (s *Store) Lead() (release func() error, err error) { return s.Hold(service) }
 
-// collectLedger removes the rows of times before a moment that are settled.
+// Leader returns who leads; false: nobody.
+func (s *Store) Leader() (Owner, bool) { return s.Owner(service) }
+
+// collectLedger removes the rows of times before a moment that are settled, but for those
+// that are still needed: the last run of each cause, and what a trigger has seen that may
+// see the same again.
 func (s *Store) collectLedger(before time.Time, dry bool) (n int64, err error) {
-	const where = ` FROM ledger WHERE at < ? AND begun = 1`
+	const where = ` FROM ledger WHERE at < ? AND begun = 1
+		AND at < (SELECT CASE WHEN active AND kind IN ('file', 'workflow') THEN upto - 86400000 ELSE ledger.at + 1 END FROM causes WHERE num = cause)
+		AND (run = '' OR at < (SELECT l.at FROM ledger l WHERE l.cause = ledger.cause AND l.run != '' AND l.begun = 1 ORDER BY l.at DESC LIMIT 1))`
 	if dry {
 		err = s.read.QueryRow(`SELECT count(*)`+where, before.UnixMilli()).Scan(&n)
 		return n, s.explain(err)
 	}
-	res, err := s.write.Exec(`DELETE`+where, before.UnixMilli())
-	if err != nil {
-		return 0, s.explain(err)
-	}
-	if n, err = res.RowsAffected(); err != nil {
-		return n, fmt.Errorf("store: %w", err)
-	}
-	return n, nil
+	err = s.roomy(func(tx *sql.Tx) error {
+		res, err := tx.Exec(`DELETE`+where, before.UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
 }

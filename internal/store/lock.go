@@ -35,6 +35,7 @@ type lock struct {
 	store *Store
 	name  string
 	file  *os.File // nil in memory
+	left  bool     // the owner before did not give it up, and what that has left is not gone yet
 }
 
 // own takes the ownership of a run. An *OwnedError says who has it.
@@ -46,7 +47,7 @@ func (s *Store) own(id string) (*lock, error) {
 		}
 		return l, nil
 	}
-	d := s.files.(*disk)
+	d := s.files.onDisk()
 	for began := time.Now(); ; {
 		f, owner, err := d.lock(l.name)
 		if err != nil {
@@ -67,7 +68,7 @@ func (s *Store) own(id string) (*lock, error) {
 			f.Close()
 			continue
 		}
-		l.file = f
+		l.file, l.left = f, mine.Size() > 0
 		text, _ := json.Marshal(Owner{os.Getpid(), time.Now().Truncate(time.Second)}) // of numbers
 		if err := errors.Join(f.Truncate(0), writeAt(f, text)); err != nil {
 			return nil, errors.Join(fmt.Errorf("store: run %s: %w", id, err), l.free())
@@ -142,11 +143,31 @@ func (l *lock) free() error {
 	}
 	// The file goes before the lock, so that nobody takes what is about to go; the lock
 	// is undone since a program that is being started has the file as well, until it runs.
-	err = errors.Join(err, l.store.files.remove(l.name), unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	if !l.left {
+		err = errors.Join(err, l.store.files.remove(l.name))
+	}
+	err = errors.Join(err, unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
+}
+
+// removeLock removes the lock of nobody: where somebody has it meanwhile, it stays.
+func (s *Store) removeLock(name string) error {
+	d := s.files.onDisk()
+	if d == nil {
+		return nil
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil
+	}
+	return s.files.remove(name)
 }
 
 // Owner returns who runs a run at the moment; false: nobody does.
@@ -155,7 +176,7 @@ func (s *Store) Owner(id string) (Owner, bool) {
 		_, taken := m.owned.Load(locksDir + "/" + id)
 		return Owner{PID: os.Getpid()}, taken
 	}
-	f, err := s.files.(*disk).root.OpenFile(locksDir+"/"+id, os.O_RDWR, 0)
+	f, err := s.files.onDisk().root.OpenFile(locksDir+"/"+id, os.O_RDWR, 0)
 	if err != nil {
 		return Owner{}, false
 	}

@@ -45,8 +45,10 @@ func (l LogOf) name() string {
 type Log struct {
 	store *Store
 	name  string
-	now   func() time.Time
-	most  int64
+	// Failed, if not nil, is told at once that the log can't be written.
+	Failed func(error)
+	now    func() time.Time
+	most   int64
 
 	mu      sync.Mutex
 	file    io.WriteCloser
@@ -88,9 +90,15 @@ func (s stream) Write(p []byte) (int, error) {
 		b = append(b, '\n')
 		rest = after
 	}
+	before := l.err
 	l.append(b)
+	if l.err != nil && before == nil && l.Failed != nil {
+		l.Failed(l.failure())
+	}
 	return len(p), nil
 }
+
+func (l *Log) failure() error { return fmt.Errorf("store: log %s: %w", l.name, l.err) }
 
 // append writes records, which stay together.
 func (l *Log) append(b []byte) {
@@ -176,7 +184,7 @@ func (l *Log) Close() error {
 		l.file = nil
 	}
 	if l.err != nil {
-		return fmt.Errorf("store: log %s: %w", l.name, l.err)
+		return l.failure()
 	}
 	return nil
 }

@@ -97,6 +97,30 @@ func (s *Store) Find(id string) (Run, error) {
 	return found[0], nil
 }
 
+// Get returns the run with exactly that id; ErrNoRun: there is none.
+func (s *Store) Get(id string) (Run, error) {
+	st, err := s.stmt(s.read, `SELECT `+runColumns+` FROM runs WHERE id = ?`)
+	if err != nil {
+		return Run{}, err
+	}
+	r, err := scanRun(st.QueryRow(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, fmt.Errorf("%w: %s", ErrNoRun, id)
+	}
+	return r, s.explain(err)
+}
+
+// EndedAfter returns the runs of a workflow that ended after a moment, the first first.
+func (s *Store) EndedAfter(workflow string, after time.Time) ([]Run, error) {
+	return s.some(`SELECT `+runColumns+` FROM runs WHERE workflow = ? AND ended > ? AND ended > 0 ORDER BY ended, num`, workflow, after.UnixMilli())
+}
+
+// Unended returns the runs that a service has started and that have not ended, the oldest
+// first.
+func (s *Store) Unended() ([]Run, error) {
+	return s.some(`SELECT ` + runColumns + ` FROM runs WHERE status = 'running' AND EXISTS (SELECT 1 FROM ledger WHERE ledger.run = runs.id AND ledger.run != '') ORDER BY num`)
+}
+
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
@@ -153,7 +177,11 @@ func (s *Store) page(f Filter, before int64, n int) ([]Run, error) {
 	if f.Status != "" {
 		query, args = query+" AND status = ?", append(args, f.Status)
 	}
-	rows, err := s.read.Query(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+	return s.some(query+" ORDER BY num DESC LIMIT ?", append(args, n)...)
+}
+
+func (s *Store) some(query string, args ...any) ([]Run, error) {
+	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -214,7 +242,11 @@ func (s *Store) RunSpans(r *Run) (map[string]Span, error) {
 }
 
 func (s *Store) spans(query string, args ...any) ([]map[string]Span, error) {
-	rows, err := s.read.Query(query, args...)
+	st, err := s.stmt(s.read, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.Query(args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -237,11 +269,18 @@ func (s *Store) spans(query string, args ...any) ([]map[string]Span, error) {
 	return all, s.explain(rows.Err())
 }
 
-func pack(text []byte) []byte {
+// pack compresses. What that takes is used again: it is more than a megabyte.
+func (s *Store) pack(text []byte) []byte {
 	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestSpeed) // fails for levels that don't exist
-	_, _ = w.Write(text)                         // into memory
+	w, ok := s.packers.Get().(*flate.Writer)
+	if ok {
+		w.Reset(&b)
+	} else {
+		w, _ = flate.NewWriter(&b, flate.BestSpeed) // fails for levels that don't exist
+	}
+	_, _ = w.Write(text) // into memory
 	_ = w.Close()
+	s.packers.Put(w)
 	return b.Bytes()
 }
 

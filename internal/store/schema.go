@@ -71,7 +71,7 @@ CREATE TABLE causes (
 	num      INTEGER PRIMARY KEY,
 	key      TEXT NOT NULL UNIQUE,
 	workflow TEXT NOT NULL,
-	kind     TEXT NOT NULL,    -- schedule, file, workflow or webhook
+	kind     TEXT NOT NULL,    -- schedule, file, workflow, webhook or manual
 	what     TEXT NOT NULL,    -- for people
 	upto     INTEGER NOT NULL, -- Unix milliseconds
 	active   INTEGER NOT NULL
@@ -87,16 +87,25 @@ CREATE TABLE ledger (
 	run     TEXT NOT NULL,    -- id; '' for none
 	begun   INTEGER NOT NULL, -- 0: something is still to come of it
 	note    TEXT NOT NULL,
-	params  TEXT NOT NULL,    -- JSON: of what is no schedule, those of the run
+	params  TEXT NOT NULL,    -- JSON: of what is no schedule, how its run is to be made
 	PRIMARY KEY (cause, at, sight)
 ) WITHOUT ROWID;
 CREATE INDEX ledger_by_time ON ledger (at);
 CREATE INDEX ledger_unsettled ON ledger (at) WHERE begun = 0;
+CREATE INDEX ledger_by_sight ON ledger (cause, sight) WHERE sight != '';
+CREATE INDEX ledger_by_run ON ledger (run) WHERE run != '';
+CREATE INDEX runs_by_end ON runs (workflow, ended) WHERE ended > 0;
 
 CREATE TABLE good (
 	file TEXT PRIMARY KEY, -- absolute
 	text BLOB NOT NULL     -- the last one that could be used
 ) WITHOUT ROWID;
+`,
+	// What a run begins with is found without looking at the runs that failed, or had other
+	// params.
+	`
+CREATE INDEX runs_by_outcome ON runs (workflow, status, num);
+CREATE INDEX runs_by_shape ON runs (workflow, status, shape, num);
 `,
 }
 

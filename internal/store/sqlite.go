@@ -17,6 +17,12 @@ func code(err error) int {
 	return 0
 }
 
+// IsFull reports whether an error tells that a home's disk has no room left.
+func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || isFull(err) }
+
+// IsBroken reports whether an error is one of the home, and not of what was asked of it.
+func IsBroken(err error) bool { return code(err) != 0 || errors.As(err, new(*TornError)) }
+
 // isFull reports whether there is no room; where the files beside the database can't grow,
 // SQLite only speaks of an error of input or output.
 func isFull(err error) bool {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -38,7 +39,10 @@ type Store struct {
 	read       *sql.DB   // several; the same in memory
 	maxLog     int64     // MaxLog
 	looking    bool      // it is only read
+	alone      bool      // no other process has it open: see OpenAlone
 	insert     *sql.Stmt // of events: prepared, since it is most of what is done
+	prepared   sync.Map  // *sql.Stmt by statement: see stmt
+	packers    sync.Pool // of *flate.Writer
 }
 
 // dirs are the folders of a home that belong to the store.
@@ -77,9 +81,87 @@ func Open(dir string, d Durability) (*Store, error) {
 }
 
 // OpenToRead opens a home that is there, to look at: nothing of it is changed, so it may
-// be on a file system that can't be written to. What would write fails. A home of an older
-// format is an *OlderError.
+// be on a file system that can't be written to, or that is full. What would write fails. A
+// home of an older format is an *OlderError.
 func OpenToRead(dir string) (*Store, error) {
+	s, err := openThere(dir, true)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, "flow.db")
+	if err = s.openOne(path, url.Values{"mode": {"ro"}, "_pragma": {busy, inMemory}}); !isShut(err) {
+		return s.orClosed(err)
+	}
+	// SQLite would make files beside the database, to share it with others, and can't.
+	if info, statErr := os.Stat(path + "-wal"); statErr != nil || info.Size() == 0 {
+		if s.openOne(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {inMemory}}) == nil {
+			return s, nil // nobody is writing, then
+		}
+	} else if s.openOne(path, url.Values{"mode": {"rw"}, "_pragma": {exclusively, busy, inMemory, "query_only(1)"}}) == nil {
+		return s, nil
+	}
+	return s.orClosed(err)
+}
+
+// Look calls do with a home that is there, without any effect on it: where nobody has it
+// open, not even the files are made by which SQLite shares a database. Should it be changed
+// meanwhile, do is called again.
+func Look(dir string, do func(*Store) error) error {
+	path := filepath.Join(dir, "flow.db")
+	for range 3 {
+		if there(path+"-wal") || there(path+"-shm") {
+			break // somebody has it open: sharing makes no file more
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		s, err := openThere(dir, true)
+		if err != nil {
+			return err
+		}
+		if err = s.openOne(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {inMemory}}); err == nil {
+			err = do(s)
+		}
+		err = errors.Join(err, s.Close())
+		after, statErr := os.Stat(path)
+		if statErr == nil && after.Size() == before.Size() && after.ModTime().Equal(before.ModTime()) {
+			return err
+		}
+	}
+	s, err := OpenToRead(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+func there(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// OpenAlone opens a home that is there for one process alone, which needs no room on the
+// disk: for GC, where Open finds it full. A home of an older format is an *OlderError.
+func OpenAlone(dir string) (*Store, error) {
+	s, err := openThere(dir, false)
+	if err != nil {
+		return nil, err
+	}
+	s.alone = true
+	return s.orClosed(s.openOne(filepath.Join(s.dir, "flow.db"), url.Values{"_txlock": {"immediate"}, "mode": {"rw"}, "_pragma": {exclusively, busy, inMemory}}))
+}
+
+const (
+	busy        = "busy_timeout(10000)"
+	inMemory    = "temp_store(MEMORY)"
+	exclusively = "locking_mode(EXCLUSIVE)" // what else is a file to be shared is memory then
+)
+
+// isShut reports whether SQLite could not open a database for want of the files beside it.
+func isShut(err error) bool { return isFull(err) || IsReadOnly(err) }
+
+func openThere(dir string, looking bool) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -88,25 +170,37 @@ func OpenToRead(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{dir: dir, durability: Normal, files: &disk{root: root}, maxLog: MaxLog, looking: true}
-	path := filepath.Join(dir, "flow.db")
-	options := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "temp_store(MEMORY)"}}
-	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
-		options.Set("immutable", "1") // nobody is writing; else SQLite would make files to find out
+	return &Store{dir: dir, durability: Normal, files: &disk{root: root}, maxLog: MaxLog, looking: looking}, nil
+}
+
+// openOne opens the database over one connection, and checks its format.
+func (s *Store) openOne(path string, options url.Values) error {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
 	}
-	if s.read, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode()); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), s.Close())
-	}
-	s.write = s.read
+	db.SetMaxOpenConns(1)
 	var version int
-	err = s.explain(s.read.QueryRow("PRAGMA user_version").Scan(&version))
+	err = s.explain(patiently(func() error { return db.QueryRow("PRAGMA user_version").Scan(&version) }))
+	if err == nil {
+		// The version alone may be read without what the rest needs.
+		err = s.explain(patiently(func() error { return db.QueryRow("SELECT count(*) FROM sqlite_master").Scan(new(int)) }))
+	}
 	switch {
 	case err != nil:
 	case version > len(migrations):
-		err = &NewerError{dir, fmt.Sprint(version)}
+		err = &NewerError{s.dir, fmt.Sprint(version)}
 	case version < len(migrations):
-		err = &OlderError{dir}
+		err = &OlderError{s.dir}
 	}
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	s.write, s.read = db, db
+	return nil
+}
+
+func (s *Store) orClosed(err error) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -120,8 +214,16 @@ func Exists(dir string) bool {
 }
 
 func (s *Store) open(path string) (err error) {
+	// Only its owner is to read it; SQLite makes the files beside it alike.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: %s can't be written to: %w", s.dir, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	options := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous[s.durability] + ")", "temp_store(MEMORY)",
+		busy, "journal_mode(WAL)", "synchronous(" + synchronous[s.durability] + ")", inMemory,
 	}}
 	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
 	if s.write, err = sql.Open("sqlite", source); err != nil {
@@ -191,11 +293,32 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.files.close())...)
 }
 
+// stmt prepares a statement, once. It is for those that each run needs: to read them takes
+// longer than to do what they say.
+func (s *Store) stmt(db *sql.DB, text string) (*sql.Stmt, error) {
+	type key struct {
+		db   *sql.DB
+		text string
+	}
+	if st, ok := s.prepared.Load(key{db, text}); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := db.Prepare(text)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if other, loaded := s.prepared.LoadOrStore(key{db, text}, st); loaded {
+		_ = st.Close() // another goroutine was first
+		return other.(*sql.Stmt), nil
+	}
+	return st, nil
+}
+
 // WorkDir makes the folder of a run's files, which stays until RemoveWorkDir: a run that is
 // interrupted goes on with what its tasks left there. In memory there is none.
 func (s *Store) WorkDir(id string) (string, error) {
-	d, ok := s.files.(*disk)
-	if !ok {
+	d := s.files.onDisk()
+	if d == nil {
 		return "", errors.New("store: a store in memory has no folders")
 	}
 	name := workDir + "/" + id

@@ -367,3 +367,115 @@ func TestHomes(t *testing.T) {
 		t.Error("a database that is none")
 	}
 }
+
+// What a success means for the cache is recorded with it, or neither is.
+func TestCacheIsRecordedWithEvents(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		j := begin(t, s, "01RUN", "w")
+		defer closed(t, j)
+		key := CacheKey{CacheOf{"/w.yaml", "w", "a"}, "d", "k"}
+		if err := j.Append([]run.Event{started(0)}, Kept{key, &Cached{Made: epoch, Value: func() {}}}); err == nil {
+			t.Error("a value that can't be kept")
+		}
+		if got := events(t, s, "01RUN"); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+		if err := j.Append([]run.Event{started(0)}, Kept{key, &Cached{Made: epoch, Value: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := s.Cached(key); err != nil || c == nil || c.Value != 7 || c.Run != "01RUN" {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if got := events(t, s, "01RUN"); len(got) != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// Only its owner can read a home.
+func TestModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	s, err := Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, s)
+	closed(t, begin(t, s, "01A", "w"))
+	for name, want := range map[string]os.FileMode{"": 0o700, "flow.db": 0o600, "flow.db-wal": 0o600, "flow.db-shm": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%q: %v, %v", name, info, err)
+		}
+	}
+}
+
+// Whoever only looks sees what is written meanwhile, also where nobody was writing at first.
+func TestOpenToRead(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, begin(t, s, "01A", "w"))
+	closed(t, s)
+	reader, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, reader)
+	for _, id := range []string{"01B", "01C"} {
+		if s, err = Open(dir, ""); err != nil {
+			t.Fatal(err)
+		}
+		closed(t, begin(t, s, id, "w"))
+		closed(t, s)
+		if r, err := reader.Find("last"); err != nil || r.ID != id {
+			t.Errorf("%v, %v", r.ID, err)
+		}
+	}
+	if _, err := reader.Begin(Run{ID: "01D", Started: epoch}, nil); err == nil {
+		t.Error("it can be written to")
+	}
+}
+
+// Looking makes no file, and sees one moment, also where somebody begins to write.
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	write := func(id string) {
+		s, err := Open(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed(t, begin(t, s, id, "w"))
+		closed(t, s)
+	}
+	write("01A")
+	files := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	before := files()
+	var seen []string
+	if err := Look(dir, func(s *Store) error {
+		r, err := s.Find("last")
+		seen = append(seen, r.ID)
+		if len(seen) == 1 {
+			if now := files(); !slices.Equal(now, before) {
+				t.Errorf("%q, %q before", now, before)
+			}
+			write("01B")
+		}
+		return err
+	}); err != nil || !slices.Equal(seen, []string{"01A", "01B"}) {
+		t.Errorf("%q, %v", seen, err)
+	}
+	if now := files(); !slices.Equal(now, before) {
+		t.Errorf("%q, %q before", now, before)
+	}
+}

@@ -1,0 +1,522 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"flow/dag"
+	"flow/engine"
+	"flow/internal/home"
+	"flow/internal/schedule"
+	"flow/internal/store"
+)
+
+// serveRunner runs what the scheduler fires, in one engine.
+type serveRunner struct {
+	engine *engine.Engine
+	home   *engine.Home
+	dir    string // of the home
+	say    func(format string, args ...any)
+	traces *tracer
+
+	service *schedule.Service
+	ctx     context.Context // of what waits, before it begins
+	stop    context.CancelCauseFunc
+	begin   chan struct{} // has a token for each run that is beginning
+
+	mu     sync.Mutex
+	begun  map[string]chan error // by id: who waits for its beginning
+	live   map[string]*liveRun   // by id
+	lines  map[string][]func()   // by workflow: what waits to take a place, in order
+	delays map[string]*delay     // by id: runs that could not go on
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// liveRun is a run in this process's hands.
+type liveRun struct {
+	run    *engine.Run // nil: it has not begun here
+	place  *home.Place
+	cancel context.CancelCauseFunc // of what it waits for before
+}
+
+// delay is when going on with a run is to be tried again.
+type delay struct {
+	next time.Time
+	wait time.Duration
+}
+
+// beginAtOnce is how many runs begin at the same time.
+const beginAtOnce = 8
+
+// Errors that end the waiting of a run.
+var (
+	errReplaced  = errors.New("a newer run takes its place")
+	errWithdrawn = errors.New("it was cancelled before it began")
+	errStopping  = errors.New("the service is stopping")
+)
+
+func newServeRunner(e *engine.Engine, h *engine.Home, dir string, say func(string, ...any)) *serveRunner {
+	r := &serveRunner{
+		engine: e, home: h, dir: dir, say: say, begin: make(chan struct{}, beginAtOnce),
+		live: make(map[string]*liveRun), lines: make(map[string][]func()), delays: make(map[string]*delay), begun: make(map[string]chan error),
+	}
+	r.ctx, r.stop = context.WithCancelCause(context.Background())
+	return r
+}
+
+// NewID implements schedule.Runner.
+func (r *serveRunner) NewID() string { return engine.NewID() }
+
+// expect returns what tells once that a run has begun, or why it won't. expected ends that.
+func (r *serveRunner) expect(id string) <-chan error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := make(chan error, 1)
+	r.begun[id] = told
+	return told
+}
+
+func (r *serveRunner) expected(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.begun, id)
+}
+
+// tell passes news on.
+func (r *serveRunner) tell(n schedule.News) {
+	r.mu.Lock()
+	if told := r.begun[n.Run]; told != nil && (n.Begun || n.Err != nil) {
+		told <- n.Err
+		delete(r.begun, n.Run)
+	}
+	r.mu.Unlock()
+	r.service.Tell(n)
+}
+
+// Live implements schedule.Runner.
+func (r *serveRunner) Live(id string) bool {
+	rec, err := r.home.Get(id)
+	return err == nil && rec.Ended.IsZero()
+}
+
+// Replace implements schedule.Runner.
+func (r *serveRunner) Replace(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.live[id]
+	switch {
+	case l == nil:
+		_, _ = r.home.RequestCancel(id) // another process has it, or nobody: then it will be resumed
+	case l.run != nil:
+		l.run.Replace()
+	default:
+		l.cancel(errReplaced)
+	}
+}
+
+// Launch implements schedule.Runner.
+func (r *serveRunner) Launch(f schedule.Firing) {
+	ctx, l := r.claim(f.Run)
+	if l == nil {
+		return // it is in hand, and will be told of
+	}
+	r.inTurn(f.Version.Plan.Workflow, func(turn func()) {
+		r.fire(ctx, &f, l, turn)
+	})
+}
+
+// claim takes a run into this process's hands; nil: it is already, or it is too late.
+func (r *serveRunner) claim(id string) (context.Context, *liveRun) {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	l := &liveRun{cancel: cancel}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.live[id] != nil {
+		return nil, nil
+	}
+	r.live[id] = l
+	return ctx, l
+}
+
+func (r *serveRunner) release(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, id)
+}
+
+// inTurn calls do on a goroutine of its own. Runs of a workflow with a limit take their
+// places one after the other: the next begins when do calls turn, which it does in any
+// case.
+func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
+	if w.Concurrency.MaxRuns == 0 {
+		r.wg.Go(func() { do(func() {}) })
+		return
+	}
+	var next func()
+	next = func() {
+		r.mu.Lock()
+		line := r.lines[w.Name][1:]
+		if r.lines[w.Name] = line; len(line) == 0 {
+			delete(r.lines, w.Name)
+		}
+		r.mu.Unlock()
+		if len(line) > 0 {
+			r.wg.Go(line[0])
+		}
+	}
+	one := func() { do(sync.OnceFunc(next)) }
+	r.mu.Lock()
+	r.lines[w.Name] = append(r.lines[w.Name], one)
+	alone := len(r.lines[w.Name]) == 1
+	r.mu.Unlock()
+	if alone {
+		r.wg.Go(one)
+	}
+}
+
+// fire takes a place for a run, begins it, and follows it to its end.
+func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, turn func()) {
+	defer turn()
+	place, err := r.place(ctx, f.Version.Plan.Workflow, f.Run)
+	if err != nil {
+		r.refused(ctx, f.Run, err)
+		return
+	}
+	l.place = place
+	turn()
+	run, err := r.patiently(ctx, f.Run, func() (*engine.Run, error) { return r.start(ctx, f) })
+	r.follow(ctx, f.Run, l, run, err)
+}
+
+// place takes one of the places that the runs of a workflow have.
+func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run string) (*home.Place, error) {
+	if w.Concurrency.MaxRuns == 0 {
+		return nil, nil
+	}
+	return home.Take(ctx, home.Request{Home: r.dir, Workflow: w.Name, Run: run, Places: w.Concurrency.MaxRuns, OnLimit: w.Concurrency.OnLimit})
+}
+
+// refused tells that a run will not begin; one that only waits for the next service is
+// not spoken of.
+func (r *serveRunner) refused(ctx context.Context, id string, err error) {
+	r.release(id)
+	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
+		return
+	case errors.Is(err, home.ErrTaken), errors.Is(context.Cause(ctx), errReplaced), errors.Is(context.Cause(ctx), errWithdrawn):
+		err = fmt.Errorf("%w: %w", schedule.ErrSkipped, err)
+	default:
+		r.tried(id)
+		r.say("run %s can't begin, or go on: %v", id, err)
+	}
+	r.tell(schedule.News{Run: id, Err: err, Ended: true})
+}
+
+// patiently begins a run, and tries again where the home can't be written to: it is no
+// fault of the run.
+func (r *serveRunner) patiently(ctx context.Context, id string, begin func() (*engine.Run, error)) (*engine.Run, error) {
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		select {
+		case r.begin <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		run, err := begin()
+		<-r.begin
+		if err == nil || !errors.As(err, new(*engine.FolderError)) {
+			return run, err
+		}
+		if wait == time.Second {
+			r.say("run %s can't begin, and is tried again: %v", id, err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// start begins a run, or goes on with it where it has begun: a service that was killed
+// then may not have told the ledger.
+func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Run, error) {
+	_, err := r.home.Get(f.Run)
+	if err == nil {
+		return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+	}
+	if !errors.Is(err, store.ErrNoRun) {
+		return nil, &engine.FolderError{Err: err}
+	}
+	o := engine.Options{ID: f.Run, Trigger: f.Trigger, ScheduledAt: f.At, IntervalStart: f.From, IntervalEnd: f.To, Context: ctx, Watch: r.traces.watch(nil)}
+	if f.Order.Retry != "" {
+		return r.engine.Retry(f.Order.Retry, engine.Again{Tasks: f.Order.Tasks, Downstream: f.Order.Downstream}, o)
+	}
+	if o.Params, err = orderParams(&f.Order); err != nil {
+		return nil, err
+	}
+	if f.Schedule >= 0 {
+		o.Bound = f.Version.Plan.Workflow.Schedules[f.Schedule].Params
+	}
+	o.Only, o.From = f.Order.Only, f.Order.From
+	return r.engine.Start(f.Version.Plan, o)
+}
+
+// orderParams are the params of who asked for a run.
+func orderParams(o *schedule.Order) (map[string]any, error) {
+	if len(o.Params) == 0 {
+		return nil, nil
+	}
+	v, err := dag.DecodeJSON(o.Params)
+	if err != nil {
+		return nil, fmt.Errorf("params: %w", err)
+	}
+	given, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("params: they are no object")
+	}
+	return given, nil
+}
+
+// follow tells of a run until it has ended.
+func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *engine.Run, err error) {
+	if owned, ok := errors.AsType[*store.OwnedError](err); ok {
+		r.tell(schedule.News{Run: id, Begun: true})
+		r.free(l)
+		r.release(id)
+		r.say("run %s is in the hands of process %d", id, owned.Owner.PID)
+		return // look sees its end
+	}
+	if errors.As(err, new(*engine.EndedError)) {
+		r.free(l)
+		r.release(id)
+		r.tell(schedule.News{Run: id, Begun: true, Ended: true})
+		return
+	}
+	if err != nil {
+		r.free(l)
+		r.refused(ctx, id, err)
+		return
+	}
+	r.mu.Lock()
+	l.run = run
+	closed := r.closed
+	r.mu.Unlock()
+	if closed { // it came too late to be counted
+		run.Suspend()
+	}
+	if errors.Is(context.Cause(ctx), errReplaced) { // it was asked to make room while it began
+		run.Replace()
+	}
+	r.tell(schedule.News{Run: id, Begun: true})
+	summary, err := run.Wait(context.Background())
+	r.free(l)
+	r.release(id)
+	switch {
+	case errors.Is(err, engine.ErrSuspended):
+		return
+	case err != nil:
+		r.say("run %s: %v", id, err)
+	case summary.Status != "succeeded":
+		r.say("run %s of %s: %s: %s", id, summary.Workflow, summary.Status, whyFailed(summary))
+	}
+	if rec, err := r.home.Get(id); err != nil || rec.Ended.IsZero() {
+		r.tried(id)
+		return // it was interrupted: look goes on with it
+	}
+	r.tell(schedule.News{Run: id, Ended: true})
+}
+
+func (r *serveRunner) free(l *liveRun) {
+	if err := l.place.Free(); err != nil {
+		r.say("a place could not be given back: %v", err)
+	}
+}
+
+// lookEvery is how often the service looks for runs that nobody has in hand any more.
+const lookEvery = 3 * time.Second
+
+// look goes on with runs that a service has started and that nobody runs any more, and
+// sees the end of those that another process has in hand, until ctx ends.
+func (r *serveRunner) look(ctx context.Context) {
+	others := make(map[string]bool)
+	for ctx.Err() == nil {
+		if err := r.lookOnce(others); err != nil {
+			r.say("runs that were interrupted can't be looked for: %v", err)
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *serveRunner) lookOnce(others map[string]bool) error {
+	unended, err := r.home.Unended()
+	if err != nil {
+		return err
+	}
+	now := make(map[string]bool)
+	for i := range unended {
+		rec := &unended[i]
+		if !r.mayTry(rec.ID) {
+			continue
+		}
+		if _, owned := r.home.Owner(rec.ID); owned {
+			now[rec.ID], others[rec.ID] = true, true
+			continue
+		}
+		r.resume(rec)
+	}
+	for id := range others {
+		if now[id] {
+			continue
+		}
+		delete(others, id)
+		if !r.Live(id) {
+			r.tell(schedule.News{Run: id, Ended: true})
+		}
+	}
+	return nil
+}
+
+// mayTry reports whether it is time to go on with a run, if nobody does.
+func (r *serveRunner) mayTry(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.delays[id]
+	return r.live[id] == nil && (t == nil || !time.Now().Before(t.next))
+}
+
+// tried notes that a run did not come to its end, so that each try comes later than the
+// one before.
+func (r *serveRunner) tried(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.delays[id]
+	if t == nil {
+		t = &delay{wait: lookEvery / 2}
+		r.delays[id] = t
+	}
+	t.wait = min(2*t.wait, 10*time.Minute)
+	t.next = time.Now().Add(t.wait)
+}
+
+// resume goes on with a run.
+func (r *serveRunner) resume(rec *store.Run) {
+	ctx, l := r.claim(rec.ID)
+	if l == nil {
+		return
+	}
+	w := &dag.Workflow{Name: rec.Workflow} // without a limit, if it can't be read: Resume says why
+	if text, err := r.home.Text(rec); err == nil {
+		if was, _ := dag.Parse(rec.File, text); was != nil {
+			w = was
+		}
+	}
+	id := rec.ID
+	if w.Concurrency.OnLimit != "" {
+		w.Concurrency.OnLimit = "queue" // it had its place
+	}
+	r.inTurn(w, func(turn func()) {
+		defer turn()
+		place, err := r.place(ctx, w, id)
+		if err != nil {
+			r.release(id)
+			return
+		}
+		l.place = place
+		turn()
+		run, err := r.patiently(ctx, id, func() (*engine.Run, error) { return r.engine.Resume(id, engine.Options{Context: ctx, Watch: r.traces.watch(nil)}) })
+		if err == nil {
+			r.say("run %s of %s goes on", id, w.Name)
+		}
+		r.follow(ctx, id, l, run, err)
+	})
+}
+
+// asked lets runs make room whose places are wanted by other processes.
+func (r *serveRunner) asked() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, l := range r.live {
+		if l.run != nil && l.place.Asked() {
+			r.say("run %s makes room for a newer one", id)
+			l.run.Replace()
+		}
+	}
+}
+
+// find returns a run that is at work here; nil: it is not.
+func (r *serveRunner) find(id string) *engine.Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.live[id]; l != nil {
+		return l.run
+	}
+	return nil
+}
+
+// withdraw cancels a run that waits for its turn; false: there is none.
+func (r *serveRunner) withdraw(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.live[id]
+	if l == nil || l.run != nil {
+		return false
+	}
+	l.cancel(errWithdrawn)
+	return true
+}
+
+// working returns how many runs are at work.
+func (r *serveRunner) working() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, l := range r.live {
+		if l.run != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// drain ends: nothing begins any more, and runs that are at work may end, until ctx does.
+// Then they are suspended, to be gone on with by the next service.
+func (r *serveRunner) drain(ctx context.Context) {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.stop(errStopping)
+	idle := make(chan struct{})
+	go func() {
+		r.wg.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	for _, l := range r.live {
+		if l.run != nil {
+			l.run.Suspend()
+		}
+	}
+	r.mu.Unlock()
+	<-idle
+}
+
+// encodeParams are an order's params.
+func encodeParams(params map[string]any) (json.RawMessage, error) {
+	if len(params) == 0 {
+		return nil, nil
+	}
+	return dag.EncodeJSON(params)
+}

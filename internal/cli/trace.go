@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"flow/engine"
+)
+
+// tracer sends runs to whoever collects traces, by OTLP over HTTP: a run is a trace, an
+// attempt is a span of it. A nil one does nothing.
+type tracer struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+}
+
+// newTracer returns a tracer if the environment names an endpoint
+// (OTEL_EXPORTER_OTLP_ENDPOINT), as all variables of OpenTelemetry's SDK are heeded; else
+// nil. say is told what goes wrong.
+func newTracer(ctx context.Context, say func(format string, args ...any)) (*tracer, error) {
+	if cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) == "" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
+		return nil, nil
+	}
+	to, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, err
+	}
+	about, err := resource.Merge(
+		resource.NewSchemaless(attribute.String("service.name", "flow"), attribute.String("service.version", thisVersion().Version)),
+		resource.Environment(), // OTEL_SERVICE_NAME
+	)
+	if err != nil {
+		return nil, errors.Join(err, to.Shutdown(ctx))
+	}
+	var once sync.Map // a collector that is down is told of once
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if _, told := once.LoadOrStore(err.Error(), true); !told {
+			say("traces: %v", err)
+		}
+	}))
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(to), sdktrace.WithResource(about), sdktrace.WithIDGenerator(runIDs{}))
+	return &tracer{p, p.Tracer("flow")}, nil
+}
+
+// close sends what is left, for a few seconds at most.
+func (t *tracer) close() error {
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = t.provider.Shutdown(ctx) // a collector that is down is no failure of flow
+	return nil
+}
+
+// tracedView is a view of a run that is sent as a trace as well.
+type tracedView struct {
+	view
+	tell func(engine.Event)
+}
+
+func (v tracedView) event(e engine.Event) { v.tell(e) }
+
+// runIDs makes the id of a run that of its trace: whoever knows one knows the other, and
+// what a run did before and after a crash is one trace.
+type runIDs struct{}
+
+type runKey struct{}
+
+// NewIDs implements sdktrace.IDGenerator.
+func (g runIDs) NewIDs(ctx context.Context) (id trace.TraceID, span trace.SpanID) {
+	text, _ := ctx.Value(runKey{}).(string)
+	if u, err := ulid.ParseStrict(text); err == nil {
+		id = trace.TraceID(u)
+	} else {
+		_, _ = rand.Read(id[:]) // never fails
+	}
+	return id, g.NewSpanID(ctx, id)
+}
+
+// NewSpanID implements sdktrace.IDGenerator.
+func (runIDs) NewSpanID(context.Context, trace.TraceID) (span trace.SpanID) {
+	_, _ = rand.Read(span[:])
+	return span
+}
+
+// attemptKey is an attempt of a run.
+type attemptKey struct {
+	task              string
+	instance, attempt int
+}
+
+// watch returns what is to be told the events of one run, and passes them on to next, if
+// that is not nil.
+func (t *tracer) watch(next func(engine.Event)) func(engine.Event) {
+	if t == nil {
+		return next
+	}
+	ctx, root := context.Background(), trace.Span(nil)
+	spans := make(map[attemptKey]trace.Span)
+	return func(e engine.Event) {
+		if next != nil {
+			next(e)
+		}
+		at := trace.WithTimestamp(e.Time.Time)
+		switch e.Type {
+		case engine.RunStarted:
+			ctx = context.WithValue(context.Background(), runKey{}, e.Run)
+			ctx, root = t.tracer.Start(ctx, e.Workflow, at, trace.WithAttributes(attribute.String("flow.workflow", e.Workflow), attribute.String("flow.run", e.Run)))
+		case engine.AttemptStarted:
+			_, spans[keyOfAttempt(&e)] = t.tracer.Start(ctx, e.Task, at, trace.WithAttributes(aboutAttempt(&e)...))
+		case engine.AttemptEnded:
+			span := spans[keyOfAttempt(&e)]
+			if span == nil { // it began before a crash
+				_, span = t.tracer.Start(ctx, e.Task, trace.WithTimestamp(e.Time.Add(-e.Duration)), trace.WithAttributes(aboutAttempt(&e)...))
+			}
+			if e.ExitCode != nil {
+				span.SetAttributes(attribute.Int("process.exit.code", *e.ExitCode))
+			}
+			ended(span, &e, at)
+			delete(spans, keyOfAttempt(&e))
+		case engine.RunEnded:
+			for _, span := range spans {
+				span.SetStatus(codes.Error, "killed")
+				span.End(at)
+			}
+			if root != nil {
+				ended(root, &e, at)
+			}
+		}
+	}
+}
+
+func keyOfAttempt(e *engine.Event) attemptKey {
+	k := attemptKey{task: e.Task, instance: -1, attempt: e.Attempt}
+	if e.Instance != nil {
+		k.instance = *e.Instance
+	}
+	return k
+}
+
+func aboutAttempt(e *engine.Event) []attribute.KeyValue {
+	about := []attribute.KeyValue{attribute.String("flow.task", e.Task), attribute.Int("flow.attempt", e.Attempt)}
+	if e.Instance != nil {
+		about = append(about, attribute.Int("flow.instance", *e.Instance), attribute.String("flow.task_instance", e.Task+"["+strconv.Itoa(*e.Instance)+"]"))
+	}
+	return about
+}
+
+// ended ends a span as an event says.
+func ended(span trace.Span, e *engine.Event, at trace.SpanEndOption) {
+	span.SetAttributes(attribute.String("flow.status", e.Status))
+	if e.Reason != "" {
+		span.SetAttributes(attribute.String("flow.reason", e.Reason))
+	}
+	if e.Status != "succeeded" {
+		span.SetStatus(codes.Error, cmp.Or(firstLine(e.Message), e.Reason, e.Status))
+	}
+	span.End(at)
+}

@@ -1,0 +1,18 @@
+package schedule
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// changedAt is when a file came to be as it is, where it is: a file that was moved keeps
+// the time of its contents.
+func changedAt(info fs.FileInfo) time.Time {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		if t := time.Unix(st.Ctim.Unix()); t.After(info.ModTime()) {
+			return t
+		}
+	}
+	return info.ModTime()
+}

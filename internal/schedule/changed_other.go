@@ -1,0 +1,11 @@
+//go:build !linux
+
+package schedule
+
+import (
+	"io/fs"
+	"time"
+)
+
+// changedAt is when a file was written to last.
+func changedAt(info fs.FileInfo) time.Time { return info.ModTime() }
