@@ -217,6 +217,17 @@ func TestAnswers(t *testing.T) {
 	}
 	check("POST", one+"/retry", runs+"/"+failed+"/retry", `{"tasks":["nope"]}`, 400)
 
+	again := w.add("twice", "tasks:\n  a: { expr: '1' }\n  b: { expr: '2', needs: a }\n")
+	cut := w.record(again, past{at: time.Now().Add(-time.Hour), until: 3 * time.Second})
+	check("POST", one+"/cancel", runs+"/"+cut+"/cancel", "", 409)
+	check("POST", one+"/resume", runs+"/"+cut+"/resume", "", 202)
+	if s := w.wait(cut); s.Status != "succeeded" {
+		t.Errorf("resumed: %s", s.Status)
+	}
+	if res, text := w.ask("HEAD", runs+"/"+cut+"/logs/a?follow=1", ""); res.StatusCode != 200 || text != "" {
+		t.Errorf("HEAD: %d %q", res.StatusCode, text)
+	}
+
 	long := field(check("POST", runs, runs, `{"workflow":"long"}`, 201), "run")
 	check("POST", one+"/cancel", runs+"/"+long+"/cancel", "", 202)
 	if s := w.wait(long); s.Status != "cancelled" {

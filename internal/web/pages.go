@@ -134,6 +134,7 @@ func (s *site) templates() (*template.Template, error) {
 		"inc":    func(n int) int { return n + 1 },
 		"lower":  strings.ToLower,
 		"word":   func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+		"wall":   wall,
 		"first":  func(s string) string { line, _, _ := strings.Cut(s, "\n"); return clip(line, 300) },
 		"status": func() []string { return statuses },
 	})
@@ -211,6 +212,15 @@ func ago(now, t time.Time) string {
 		return fmt.Sprintf(format, fmt.Sprintf("%d h", int(d.Hours())))
 	}
 	return fmt.Sprintf(format, fmt.Sprintf("%d days", int(d.Hours())/24))
+}
+
+// wall is what the clock on a schedule's wall shows at a time.
+func wall(t time.Time, zone string) string {
+	where, err := time.LoadLocation(zone)
+	if err != nil {
+		return ""
+	}
+	return t.In(where).Format("15:04")
 }
 
 // shortID is what people type of a run's id: its end.

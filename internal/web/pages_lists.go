@@ -103,7 +103,8 @@ type workflowView struct {
 	Usual              time.Duration
 	Fates              []Fate
 	Lines              []sourceLine
-	More               int // lines that are not shown
+	More               int    // lines that are not shown
+	Waits              string // the run that was started and has not begun
 }
 
 type sourceLine struct {
@@ -126,6 +127,11 @@ func (s *site) workflowPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		if v.Graph == "" {
 			v.Layers = layers(flow.Plan, nil)
+		}
+	}
+	if id := v.Query("waits"); isID(id) {
+		if _, err := s.Runs.Find(id); errors.Is(err, ErrNotFound) {
+			v.Waits = id
 		}
 	}
 	runs, err := s.Runs.List(RunQuery{Workflow: flow.Name, Limit: stripRuns})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,6 +29,9 @@ type stream struct {
 	buf  bytes.Buffer
 }
 
+// errHead says that only the head of a stream was asked for.
+var errHead = errors.New("web: a head has no events")
+
 var errReaders = &statusError{http.StatusServiceUnavailable, "there are too many readers", "try again soon"}
 
 // stream begins an answer of server-sent events. Its done is to be called.
@@ -41,6 +45,9 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return st, errHead
+	}
 	st.buf.WriteString("retry: 2000\n\n")
 	return st, st.flush()
 }

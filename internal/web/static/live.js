@@ -36,6 +36,7 @@ function replace(old, fresh) {
 }
 
 function swap(old, fresh) {
+  if (old.tagName !== fresh.tagName) { location.reload(); return; } // the first row of a list
   const keyed = old.querySelectorAll(":scope > [data-key]");
   const next = fresh.querySelectorAll(":scope > [data-key]");
   if (old.tagName !== "TBODY" || fresh.tagName !== "TBODY" || !next.length) return replace(old, fresh);
