@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/ansi"
 )
 
 //go:embed templates/*.html
@@ -128,7 +129,7 @@ func (s *site) templates() (*template.Template, error) {
 		"size":   size,
 		"esc":    url.PathEscape,
 		"count":  count,
-		"spans":  spans,
+		"spans":  ansi.Spans,
 		"ms":     func(t time.Time) int64 { return t.UnixMilli() },
 		"join":   strings.Join,
 		"inc":    func(n int) int { return n + 1 },

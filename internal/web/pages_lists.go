@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/ansi"
 )
 
 type flowRow struct {
@@ -166,7 +167,7 @@ func (s *site) workflowPage(w http.ResponseWriter, r *http.Request) error {
 
 // harmless is a line without what would turn the text around it.
 func harmless(line string) string {
-	all := spans(line)
+	all := ansi.Spans(line)
 	var b strings.Builder
 	for _, p := range all {
 		b.WriteString(p.Text)
