@@ -25,7 +25,8 @@ type runView struct {
 	Status   string
 	Reason   string
 	Message  string
-	Torn     bool // not all of its events can be read
+	Torn     bool          // not all of its events can be read
+	Usual    time.Duration // of the runs before it, while it goes on
 	Zone     string
 	Counts   []part
 	Total    int
@@ -84,6 +85,13 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) error {
 	v, tails, err := s.runView(r)
 	if err != nil {
 		return err
+	}
+	if v.Live {
+		runs, err := s.Runs.List(RunQuery{Workflow: v.Run.Workflow, Limit: stripRuns})
+		if err != nil {
+			return err
+		}
+		v.Usual = usual(runs)
 	}
 	for i, of := range tails { // without holding the run
 		p, err := s.Runs.LogBefore(of, 0, 16<<10)
