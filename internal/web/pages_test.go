@@ -188,6 +188,23 @@ func TestLogInABrowser(t *testing.T) {
 	}
 }
 
+// TestFanInABrowser: the page of a task shows its instances once there are some.
+func TestFanInABrowser(t *testing.T) {
+	w := newWorld(t, web.Options{})
+	dir := t.TempDir()
+	w.add("fan", "params: { go: { type: string } }\ntasks:\n  a: { run: 'while [ ! -e \"$go\" ]; do sleep 0.05; done', inputs: { go: '${{ params.go }}' } }\n  b: { for_each: [1, 2, 3], run: 'test \"$x\" != 2', inputs: { x: '${{ item }}' }, needs: a }\n")
+	id := w.begin("fan", map[string]any{"go": dir + "/go"})
+	b := newBrowser(t, w.url)
+	b.open("/runs/" + id + "/tasks/b")
+	b.until(`document.querySelector("h1 .state").innerText === "pending"`)
+	touch(t, dir+"/go")
+	b.until(`document.querySelectorAll("tr[data-key^=i]").length === 3 && document.querySelector("h1 .state").innerText === "failed"`)
+	b.open("/runs/" + id + "/tasks/b?only=failed")
+	b.until(`document.querySelectorAll("tr[data-key^=i]").length === 1 && document.querySelectorAll(".chips a").length === 2`)
+	b.do(press("tr[data-key=i1] a"))
+	b.until(`location.search.includes("instance=1") && document.querySelector("tr.current .state").innerText === "failed"`)
+}
+
 // TestManyTasksInABrowser: a run of 2,000 tasks is read and drawn quickly, and stays small.
 func TestManyTasksInABrowser(t *testing.T) {
 	w := newWorld(t, web.Options{})

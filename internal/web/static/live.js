@@ -87,6 +87,9 @@ async function refresh() {
   const fresh = page && page.getElementById("main");
   say.textContent = fresh ? "" : "not connected: what is shown may be old";
   if (fresh) {
+    for (const part of fresh.querySelectorAll("[data-swap]")) {
+      if (!document.querySelector(`[data-swap="${part.dataset.swap}"]`)) { location.reload(); return; } // the page has more than before
+    }
     for (const old of document.querySelectorAll("[data-swap]")) {
       const part = fresh.querySelector(`[data-swap="${CSS.escape(old.dataset.swap)}"]`);
       if (part) swap(old, part);
