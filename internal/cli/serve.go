@@ -215,6 +215,9 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.leads.Store(true)
 	served := make(chan error, 1)
 	go func() { served <- s.serveHTTP(srv, ln) }()
+	if files := s.files.Load(); files == nil || len(*files) == 0 {
+		s.log.Warn("there is no workflow yet: files *.yaml of the folder are some", "dir", s.dir)
+	}
 	s.log.Info("serving", "dir", s.dir, "home", s.root, "address", s.address(ln))
 
 	var failed error
@@ -230,6 +233,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	}
 	stop() // no more decisions, and then whoever stands by may lead
 	group.Wait()
+	s.runner.close()
 	s.leads.Store(false)
 	failed = errors.Join(failed, s.shutDown(local), free())
 	s.drain(sigs)

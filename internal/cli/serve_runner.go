@@ -40,6 +40,7 @@ type serveRunner struct {
 // liveRun is a run in this process's hands.
 type liveRun struct {
 	run    *engine.Run // nil: it has not begun here
+	begins bool        // it is about to
 	place  *home.Place
 	cancel context.CancelCauseFunc // of what it waits for before
 }
@@ -50,8 +51,9 @@ type delay struct {
 	wait time.Duration
 }
 
-// beginAtOnce is how many runs begin at the same time.
-const beginAtOnce = 8
+// beginAtOnce is how many runs begin at the same time. It is large, since a command that
+// prints a secret may take long.
+const beginAtOnce = 64
 
 // Errors that end the waiting of a run.
 var (
@@ -182,6 +184,10 @@ func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 // fire takes a place for a run, begins it, and follows it to its end.
 func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, turn func()) {
 	defer turn()
+	if ctx.Err() != nil {
+		r.refused(ctx, f.Run, context.Cause(ctx))
+		return
+	}
 	place, err := r.place(ctx, f.Version.Plan.Workflow, f.Run)
 	if err != nil {
 		r.refused(ctx, f.Run, err)
@@ -189,6 +195,9 @@ func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, 
 	}
 	l.place = place
 	turn()
+	r.mu.Lock()
+	l.begins = ctx.Err() == nil
+	r.mu.Unlock()
 	run, err := r.patiently(ctx, f.Run, func() (*engine.Run, error) { return r.start(ctx, f) })
 	r.follow(ctx, f.Run, l, run, err)
 }
@@ -204,11 +213,16 @@ func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run string) (*
 // refused tells that a run will not begin; one that only waits for the next service is
 // not spoken of.
 func (r *serveRunner) refused(ctx context.Context, id string, err error) {
+	r.mu.Lock()
+	begins := r.live[id] != nil && r.live[id].begins
+	r.mu.Unlock()
 	r.release(id)
-	switch {
-	case errors.Is(context.Cause(ctx), errStopping):
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errStopping), errors.Is(cause, errWithdrawn) && !begins: // that has been told
 		return
-	case errors.Is(err, home.ErrTaken), errors.Is(context.Cause(ctx), errReplaced), errors.Is(context.Cause(ctx), errWithdrawn):
+	case errors.Is(cause, errWithdrawn):
+		err = fmt.Errorf("%w: %w", schedule.ErrSkipped, errWithdrawn)
+	case errors.Is(err, home.ErrTaken), errors.Is(cause, errReplaced):
 		err = fmt.Errorf("%w: %w", schedule.ErrSkipped, err)
 	default:
 		r.tried(id)
@@ -263,7 +277,13 @@ func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Ru
 		o.Bound = f.Version.Plan.Workflow.Schedules[f.Schedule].Params
 	}
 	o.Only, o.From = f.Order.Only, f.Order.From
-	return r.engine.Start(f.Version.Plan, o)
+	run, err := r.engine.Start(f.Version.Plan, o)
+	if err != nil {
+		if _, there := r.home.Get(f.Run); there == nil { // a service that drains was a moment faster
+			return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+		}
+	}
+	return run, err
 }
 
 // orderParams are the params of who asked for a run.
@@ -309,8 +329,11 @@ func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *en
 	if closed { // it came too late to be counted
 		run.Suspend()
 	}
-	if errors.Is(context.Cause(ctx), errReplaced) { // it was asked to make room while it began
+	switch { // it was asked to end while it began
+	case errors.Is(context.Cause(ctx), errReplaced):
 		run.Replace()
+	case errors.Is(context.Cause(ctx), errWithdrawn):
+		run.Cancel()
 	}
 	r.tell(schedule.News{Run: id, Begun: true})
 	summary, err := run.Wait(context.Background())
@@ -461,16 +484,21 @@ func (r *serveRunner) find(id string) *engine.Run {
 	return nil
 }
 
-// withdraw cancels a run that waits for its turn; false: there is none.
+// withdraw cancels a run that waits for its turn; false: there is none. The ledger is told
+// at once, though its turn may be far.
 func (r *serveRunner) withdraw(id string) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	l := r.live[id]
-	if l == nil || l.run != nil {
-		return false
+	waits := l != nil && l.run == nil
+	begins := waits && l.begins // too late: it is cancelled once it has begun
+	if waits {
+		l.cancel(errWithdrawn)
 	}
-	l.cancel(errWithdrawn)
-	return true
+	r.mu.Unlock()
+	if waits && !begins {
+		r.tell(schedule.News{Run: id, Err: fmt.Errorf("%w: %w", schedule.ErrSkipped, errWithdrawn), Ended: true})
+	}
+	return waits
 }
 
 // working returns how many runs are at work.
@@ -486,13 +514,17 @@ func (r *serveRunner) working() int {
 	return n
 }
 
-// drain ends: nothing begins any more, and runs that are at work may end, until ctx does.
-// Then they are suspended, to be gone on with by the next service.
-func (r *serveRunner) drain(ctx context.Context) {
+// close lets nothing begin any more.
+func (r *serveRunner) close() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
 	r.stop(errStopping)
+}
+
+// drain lets runs that are at work end, until ctx does. Then they are suspended, to be gone
+// on with by the next service.
+func (r *serveRunner) drain(ctx context.Context) {
 	idle := make(chan struct{})
 	go func() {
 		r.wg.Wait()

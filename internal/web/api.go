@@ -228,14 +228,11 @@ func (s *site) run(r *http.Request) (Run, error) {
 }
 
 func (s *site) postCancel(w http.ResponseWriter, r *http.Request) error {
-	one, err := s.run(r)
-	if err == nil {
-		err = s.Control.Cancel(r.Context(), one.ID)
-	}
-	if err != nil {
+	id := r.PathValue("id") // one that waits for its turn is not among the runs yet
+	if err := s.Control.Cancel(r.Context(), id); err != nil {
 		return err
 	}
-	send(w, http.StatusAccepted, map[string]string{"run": one.ID})
+	send(w, http.StatusAccepted, map[string]string{"run": id})
 	return nil
 }
 
