@@ -453,9 +453,10 @@ func TestManyReaders(t *testing.T) {
 	}
 }
 
-// TestReadersThatDoNotRead are dropped: they cost no more than what the system buffers.
+// TestReadersThatDoNotRead are dropped: they cost no more than what the system buffers, and
+// not for long.
 func TestReadersThatDoNotRead(t *testing.T) {
-	w := newWorld(t, web.Options{})
+	w := newWorld(t, web.Options{Patience: 300 * time.Millisecond})
 	plan := w.add("wide", "tasks:\n  a: { for_each: '${{ 1..20000 }}', exec: [x] }\n")
 	id := w.record(plan, past{at: time.Now().Add(-time.Hour), places: 1000, does: func(string, int, int) (time.Duration, *dag.Failure, any) { return time.Second, nil, nil }})
 	for range 40 {
@@ -472,6 +473,17 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	runtime.GC()
 	if mb := resident(t); mb > 300 {
 		t.Errorf("the server has %d MB", mb)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); ; <-tick.C {
+		if _, text := w.get("/metrics"); strings.Contains(text, "\nflow_stream_readers 0\n") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Error("readers that do not read are still served")
+			return
+		}
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 const (
 	maxReaders = 4_000
 	heartbeat  = 15 * time.Second
-	slow       = 10 * time.Second // a reader that takes longer for a piece is dropped: it comes back by id
 	atATime    = 200
 )
 
@@ -26,6 +25,7 @@ type stream struct {
 	to   *http.ResponseController
 	ctx  context.Context
 	done func()
+	slow time.Duration // a reader that takes longer for a piece is dropped
 	buf  bytes.Buffer
 }
 
@@ -40,7 +40,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		s.lives.readers.Add(-1)
 		return nil, errReaders
 	}
-	st := &stream{w: w, to: http.NewResponseController(w), ctx: r.Context(), done: func() { s.lives.readers.Add(-1) }}
+	st := &stream{slow: s.Patience, w: w, to: http.NewResponseController(w), ctx: r.Context(), done: func() { s.lives.readers.Add(-1) }}
 	_ = st.to.SetReadDeadline(time.Time{}) // nothing more is read; not there in tests without a connection
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -68,7 +68,7 @@ func (st *stream) put(name, id string, text []byte) {
 
 // flush sends what was added.
 func (st *stream) flush() error {
-	_ = st.to.SetWriteDeadline(time.Now().Add(slow))
+	_ = st.to.SetWriteDeadline(time.Now().Add(st.slow))
 	_, err := st.w.Write(st.buf.Bytes())
 	st.buf.Reset()
 	if st.buf.Cap() > 64<<10 {
