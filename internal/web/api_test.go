@@ -241,6 +241,22 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestStartThatWaits: who starts a run that has to wait for its turn is told so, since there
+// is no page of it yet.
+func TestStartThatWaits(t *testing.T) {
+	w := newWorld(t, web.Options{})
+	w.add("hello", "tasks:\n  a: { run: echo hello }\n")
+	w.queue = true
+	res, _ := w.ask("POST", "/workflows/hello/start", "key=1", "Content-Type", "application/x-www-form-urlencoded")
+	to := res.Header.Get("Location")
+	if res.StatusCode != 303 || !strings.HasPrefix(to, "/workflows/hello?waits=") {
+		t.Fatalf("%d to %s", res.StatusCode, to)
+	}
+	if _, text := w.get(to); !strings.Contains(text, "begins once one before it has ended") {
+		t.Error("it is not said")
+	}
+}
+
 // event is one of a stream.
 type event struct{ name, id, data string }
 

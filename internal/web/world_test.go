@@ -41,6 +41,7 @@ type world struct {
 	keys    map[string]string
 	unready error
 	hooks   []string
+	queue   bool // runs that are started wait for their turn
 }
 
 // newWorld makes a site. What options are nil or zero is the world's own.
@@ -126,6 +127,9 @@ func (w *world) Start(ctx context.Context, name string, o web.StartOptions) (str
 	k := slices.IndexFunc(w.flows, func(f web.Workflow) bool { return f.Name == name })
 	if k < 0 {
 		return "", fmt.Errorf("there is no workflow %s: %w", name, web.ErrNotFound)
+	}
+	if w.queue {
+		return engine.NewID(), nil
 	}
 	if w.flows[k].Plan == nil {
 		return "", &web.InputError{Message: "its file is not valid", Diagnostics: w.flows[k].Broken}
