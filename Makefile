@@ -20,7 +20,7 @@ tools: ## what the tests need beyond Go
 	@scripts/tools
 
 test: tools ## all tests: packages, command line, examples
-	$(GO) test -race -timeout 20m $(PACKAGES)
+	FLOW_TEST_BROWSER=1 $(GO) test -race -timeout 20m $(PACKAGES)
 
 check: tools ## form, analysis, a few seconds of each fuzz test, each benchmark once
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:" $$out >&2; exit 1; fi

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"flow/internal/ansi"
 	"flow/internal/run"
 )
 
@@ -67,14 +68,14 @@ func instance(k int) *int {
 
 // lineJSON is a line of a log.
 type lineJSON struct {
-	Time      run.Time `json:"time"`
-	Stream    string   `json:"stream"` // stdout or stderr
-	Text      string   `json:"text"`
-	Whole     bool     `json:"whole"` // the line ends here
-	Continues bool     `json:"continues,omitzero"`
-	Dropped   int64    `json:"dropped,omitzero"` // bytes left out before it, about
-	Pos       int64    `json:"pos"`
-	Spans     []span   `json:"spans,omitzero"` // for pages: Text, as it looks
+	Time      run.Time    `json:"time"`
+	Stream    string      `json:"stream"` // stdout or stderr
+	Text      string      `json:"text"`
+	Whole     bool        `json:"whole"` // the line ends here
+	Continues bool        `json:"continues,omitzero"`
+	Dropped   int64       `json:"dropped,omitzero"` // bytes left out before it, about
+	Pos       int64       `json:"pos"`
+	Spans     []ansi.Span `json:"spans,omitzero"` // for pages: Text, as it looks
 }
 
 func newLine(l *Line, forPage bool) lineJSON {
@@ -83,7 +84,7 @@ func newLine(l *Line, forPage bool) lineJSON {
 		j.Stream = "stderr"
 	}
 	if forPage {
-		j.Spans, j.Text = spans(l.Text), ""
+		j.Spans, j.Text = ansi.Spans(l.Text), ""
 	}
 	return j
 }

@@ -217,6 +217,17 @@ func TestAnswers(t *testing.T) {
 	}
 	check("POST", one+"/retry", runs+"/"+failed+"/retry", `{"tasks":["nope"]}`, 400)
 
+	again := w.add("twice", "tasks:\n  a: { expr: '1' }\n  b: { expr: '2', needs: a }\n")
+	cut := w.record(again, past{at: time.Now().Add(-time.Hour), until: 3 * time.Second})
+	check("POST", one+"/cancel", runs+"/"+cut+"/cancel", "", 409)
+	check("POST", one+"/resume", runs+"/"+cut+"/resume", "", 202)
+	if s := w.wait(cut); s.Status != "succeeded" {
+		t.Errorf("resumed: %s", s.Status)
+	}
+	if res, text := w.ask("HEAD", runs+"/"+cut+"/logs/a?follow=1", ""); res.StatusCode != 200 || text != "" {
+		t.Errorf("HEAD: %d %q", res.StatusCode, text)
+	}
+
 	long := field(check("POST", runs, runs, `{"workflow":"long"}`, 201), "run")
 	check("POST", one+"/cancel", runs+"/"+long+"/cancel", "", 202)
 	if s := w.wait(long); s.Status != "cancelled" {
@@ -227,6 +238,22 @@ func TestAnswers(t *testing.T) {
 	}
 	if res, _ := w.ask("DELETE", runs, ""); res.StatusCode != 405 || res.Header.Get("Allow") == "" {
 		t.Errorf("DELETE: %d", res.StatusCode)
+	}
+}
+
+// TestStartThatWaits: who starts a run that has to wait for its turn is told so, since there
+// is no page of it yet.
+func TestStartThatWaits(t *testing.T) {
+	w := newWorld(t, web.Options{})
+	w.add("hello", "tasks:\n  a: { run: echo hello }\n")
+	w.queue = true
+	res, _ := w.ask("POST", "/workflows/hello/start", "key=1", "Content-Type", "application/x-www-form-urlencoded")
+	to := res.Header.Get("Location")
+	if res.StatusCode != 303 || !strings.HasPrefix(to, "/workflows/hello?waits=") {
+		t.Fatalf("%d to %s", res.StatusCode, to)
+	}
+	if _, text := w.get(to); !strings.Contains(text, "begins once one before it has ended") {
+		t.Error("it is not said")
 	}
 }
 

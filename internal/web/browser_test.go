@@ -124,13 +124,23 @@ func (b *browser) until(js string) {
 	defer tick.Stop()
 	for end := time.Now().Add(40 * time.Second); ; <-tick.C {
 		// While one page becomes another there is none to ask.
-		if text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("String(!!document.body && !!("+js+"))")); err == nil && text == "true" {
+		if text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("String(document.readyState === 'complete' && !!("+js+"))")); err == nil && text == "true" {
 			return
 		}
 		if time.Now().After(end) {
 			b.t.Fatalf("it never came true: %s\nat %s", js, b.eval(`location.href + "\n" + document.body.innerText.slice(0, 3000)`))
 		}
 	}
+}
+
+// press clicks an element, write writes into a field: as a hand would, but never into a
+// page that is just being replaced.
+func press(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).click()", selector))
+}
+
+func write(selector, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{ const e = document.querySelector(%q); e.focus(); e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); }`, selector, text))
 }
 
 // light chooses light or dark, as the reader's system would.

@@ -56,15 +56,21 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) error {
 		return s.show(w, r, http.StatusUnauthorized, "login", &loginView{page: s.page(r, "Sign in", ""), To: to, Error: "That is not a token of this site, or it has expired."})
 	}
 	value, until := s.guard.newSession(t)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode, Expires: until})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode, Expires: until})
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }
 
 func (s *site) logout(w http.ResponseWriter, r *http.Request) error {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 	return nil
+}
+
+// secure reports whether the browser came by TLS; a proxy that says so falsely only harms
+// its own.
+func secure(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 // badForm is why a form can't be read.

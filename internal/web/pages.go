@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/ansi"
 )
 
 //go:embed templates/*.html
@@ -128,12 +129,13 @@ func (s *site) templates() (*template.Template, error) {
 		"size":   size,
 		"esc":    url.PathEscape,
 		"count":  count,
-		"spans":  spans,
+		"spans":  ansi.Spans,
 		"ms":     func(t time.Time) int64 { return t.UnixMilli() },
 		"join":   strings.Join,
 		"inc":    func(n int) int { return n + 1 },
 		"lower":  strings.ToLower,
 		"word":   func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+		"wall":   wall,
 		"first":  func(s string) string { line, _, _ := strings.Cut(s, "\n"); return clip(line, 300) },
 		"status": func() []string { return statuses },
 	})
@@ -211,6 +213,15 @@ func ago(now, t time.Time) string {
 		return fmt.Sprintf(format, fmt.Sprintf("%d h", int(d.Hours())))
 	}
 	return fmt.Sprintf(format, fmt.Sprintf("%d days", int(d.Hours())/24))
+}
+
+// wall is what the clock on a schedule's wall shows at a time.
+func wall(t time.Time, zone string) string {
+	where, err := time.LoadLocation(zone)
+	if err != nil {
+		return ""
+	}
+	return t.In(where).Format("15:04")
 }
 
 // shortID is what people type of a run's id: its end.

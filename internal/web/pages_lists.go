@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flow/dag"
+	"flow/internal/ansi"
 )
 
 type flowRow struct {
@@ -103,7 +104,8 @@ type workflowView struct {
 	Usual              time.Duration
 	Fates              []Fate
 	Lines              []sourceLine
-	More               int // lines that are not shown
+	More               int    // lines that are not shown
+	Waits              string // the run that was started and has not begun
 }
 
 type sourceLine struct {
@@ -126,6 +128,11 @@ func (s *site) workflowPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		if v.Graph == "" {
 			v.Layers = layers(flow.Plan, nil)
+		}
+	}
+	if id := v.Query("waits"); isID(id) {
+		if _, err := s.Runs.Find(id); errors.Is(err, ErrNotFound) {
+			v.Waits = id
 		}
 	}
 	runs, err := s.Runs.List(RunQuery{Workflow: flow.Name, Limit: stripRuns})
@@ -160,7 +167,7 @@ func (s *site) workflowPage(w http.ResponseWriter, r *http.Request) error {
 
 // harmless is a line without what would turn the text around it.
 func harmless(line string) string {
-	all := spans(line)
+	all := ansi.Spans(line)
 	var b strings.Builder
 	for _, p := range all {
 		b.WriteString(p.Text)

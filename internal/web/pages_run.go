@@ -3,9 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,7 +23,8 @@ type runView struct {
 	Status   string
 	Reason   string
 	Message  string
-	Torn     bool // not all of its events can be read
+	Torn     bool          // not all of its events can be read
+	Usual    time.Duration // of the runs before it, while it goes on
 	Zone     string
 	Counts   []part
 	Total    int
@@ -63,12 +62,6 @@ type taskRow struct {
 	Says               string // the bar in words
 }
 
-// rect is a piece of a bar: of 1000 in all.
-type rect struct {
-	Class    string
-	X, Width float64
-}
-
 // failure is why a run failed, as far as it is one task's.
 type failure struct {
 	Task, Reason, Message string
@@ -84,6 +77,13 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) error {
 	v, tails, err := s.runView(r)
 	if err != nil {
 		return err
+	}
+	if v.Live {
+		runs, err := s.Runs.List(RunQuery{Workflow: v.Run.Workflow, Limit: stripRuns})
+		if err != nil {
+			return err
+		}
+		v.Usual = usual(runs)
 	}
 	for i, of := range tails { // without holding the run
 		p, err := s.Runs.LogBefore(of, 0, 16<<10)
@@ -135,17 +135,34 @@ func (s *site) runView(r *http.Request) (*runView, []LogOf, error) {
 	}
 	v.table(l, line, r)
 	if l.start != nil {
-		v.Params = pairs(l.start.Params)
+		v.Params = pairs(l.start.Params, l.paramNames())
 	}
-	v.Outputs = pairs(sum.Outputs)
+	v.Outputs = pairs(sum.Outputs, l.outputNames())
 	return v, tails, nil
 }
 
+// paramNames are the names of the params, in the order of the file.
+func (l *live) paramNames() (names []string) {
+	for i := range l.plan.Workflow.Params {
+		names = append(names, l.plan.Workflow.Params[i].Name)
+	}
+	return names
+}
+
+// outputNames are the names of the outputs, in the order of the file.
+func (l *live) outputNames() (names []string) {
+	for i := range l.plan.Workflow.Outputs {
+		names = append(names, l.plan.Workflow.Outputs[i].Name)
+	}
+	return names
+}
+
 // pairs are names and values as people read them.
-func pairs(m map[string]any) []pair {
-	var all []pair
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		all = append(all, pair{name, shown(m[name])})
+func pairs(m map[string]any, names []string) (all []pair) {
+	for _, name := range names {
+		if v, ok := m[name]; ok {
+			all = append(all, pair{name, shown(v)})
+		}
 	}
 	return all
 }
@@ -392,95 +409,4 @@ func (v *runView) span(t *run.TaskSummary) time.Duration {
 		return max(0, v.Now.Sub(t.Started.Time))
 	}
 	return t.Ended.Sub(t.Started.Time)
-}
-
-// scale places times on a bar.
-type scale struct{ from, to, now time.Time }
-
-func (v *runView) scale(line *run.Timeline) scale {
-	s := scale{from: line.Summary.Started.Time, to: line.Summary.Ended.Time, now: v.Now}
-	if s.to.IsZero() {
-		s.to = v.Now
-		if v.Status == "interrupted" {
-			for i := range line.Summary.Tasks {
-				if e := line.Summary.Tasks[i].Ended.Time; e.After(s.from) && (s.to.Equal(v.Now) || e.After(s.to)) {
-					s.to = e
-				}
-			}
-		}
-	}
-	if !s.to.After(s.from) {
-		s.to = s.from.Add(time.Millisecond)
-	}
-	s.now = s.to
-	all := s.to.Sub(s.from)
-	for k := range 5 {
-		v.Axis = append(v.Axis, took(all*time.Duration(k)/4))
-	}
-	return s
-}
-
-func (s *scale) x(t time.Time) float64 {
-	return min(1000, max(0, 1000*float64(t.Sub(s.from))/float64(s.to.Sub(s.from))))
-}
-
-func (s *scale) rect(class string, from, to time.Time) rect {
-	x := s.x(from)
-	r := rect{class, x, max(0, s.x(to)-x)}
-	if class != "in" && class != "wk" {
-		r.Width = max(r.Width, 3) // it can be seen
-		r.X = min(r.X, 1000-r.Width)
-	}
-	return r
-}
-
-// bars draw a task's time: waiting for its inputs, for a worker, and its attempts.
-func (s *scale) bars(t *run.TaskSummary, ready time.Time, waits bool, tries []*attempt) (all []rect, says string) {
-	begun, ended := t.Started.Time, t.Ended.Time
-	if ended.IsZero() {
-		ended = s.now
-	}
-	if t.Status == "pending" || t.Status == "skipped" || begun.IsZero() && t.Status == "cancelled" {
-		return nil, ""
-	}
-	if waits {
-		all = append(all, s.rect("in", s.from, ready))
-		says = "waited " + took(ready.Sub(s.from)) + " for its inputs"
-	}
-	if begun.IsZero() {
-		return append(all, s.rect("wk", ready, s.now)), says + comma(says) + "waits for a worker"
-	}
-	if begun.After(ready) {
-		all = append(all, s.rect("wk", ready, begun))
-		says += comma(says) + took(begun.Sub(ready)) + " for a worker"
-	}
-	says += comma(says) + took(ended.Sub(begun)) + " of work"
-	if len(tries) == 0 {
-		return append(all, s.rect(t.Status, begun, ended)), says
-	}
-	if len(tries) > 1 {
-		all = append(all, s.rect("wk", begun, ended))
-		says += fmt.Sprintf(", %d attempts", len(tries))
-	}
-	for _, a := range tries {
-		class, end := t.Status, s.now
-		if a.ended != 0 {
-			end, class = time.UnixMilli(a.ended), "succeeded"
-			if a.failure != nil {
-				class = "failed"
-			}
-			if t.Status == "cancelled" && a == tries[len(tries)-1] {
-				class = "cancelled"
-			}
-		}
-		all = append(all, s.rect(class, time.UnixMilli(a.started), end))
-	}
-	return all, says
-}
-
-func comma(before string) string {
-	if before == "" {
-		return ""
-	}
-	return ", "
 }

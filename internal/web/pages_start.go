@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -140,7 +141,11 @@ func (s *site) startRun(w http.ResponseWriter, r *http.Request) error {
 	id := ""
 	if !wrong {
 		if id, err = s.Control.Start(r.Context(), v.Name, o); err == nil {
-			http.Redirect(w, r, "/runs/"+id, http.StatusSeeOther)
+			to := "/runs/" + id
+			if _, err := s.Runs.Find(id); errors.Is(err, ErrNotFound) { // it waits for its turn
+				to = "/workflows/" + url.PathEscape(v.Name) + "?waits=" + id
+			}
+			http.Redirect(w, r, to, http.StatusSeeOther)
 			return nil
 		}
 		p := explain(err)

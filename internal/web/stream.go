@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,7 +16,6 @@ import (
 const (
 	maxReaders = 4_000
 	heartbeat  = 15 * time.Second
-	slow       = 10 * time.Second // a reader that takes longer for a piece is dropped: it comes back by id
 	atATime    = 200
 )
 
@@ -25,8 +25,12 @@ type stream struct {
 	to   *http.ResponseController
 	ctx  context.Context
 	done func()
+	slow time.Duration // a reader that takes longer for a piece is dropped
 	buf  bytes.Buffer
 }
+
+// errHead says that only the head of a stream was asked for.
+var errHead = errors.New("web: a head has no events")
 
 var errReaders = &statusError{http.StatusServiceUnavailable, "there are too many readers", "try again soon"}
 
@@ -36,11 +40,14 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		s.lives.readers.Add(-1)
 		return nil, errReaders
 	}
-	st := &stream{w: w, to: http.NewResponseController(w), ctx: r.Context(), done: func() { s.lives.readers.Add(-1) }}
+	st := &stream{slow: s.Patience, w: w, to: http.NewResponseController(w), ctx: r.Context(), done: func() { s.lives.readers.Add(-1) }}
 	_ = st.to.SetReadDeadline(time.Time{}) // nothing more is read; not there in tests without a connection
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return st, errHead
+	}
 	st.buf.WriteString("retry: 2000\n\n")
 	return st, st.flush()
 }
@@ -61,7 +68,7 @@ func (st *stream) put(name, id string, text []byte) {
 
 // flush sends what was added.
 func (st *stream) flush() error {
-	_ = st.to.SetWriteDeadline(time.Now().Add(slow))
+	_ = st.to.SetWriteDeadline(time.Now().Add(st.slow))
 	_, err := st.w.Write(st.buf.Bytes())
 	st.buf.Reset()
 	if st.buf.Cap() > 64<<10 {

@@ -36,6 +36,9 @@ type Options struct {
 	Log     *slog.Logger     // nil: nowhere
 	Now     func() time.Time // nil: time.Now
 	Poll    time.Duration    // how often a run is looked at again; 0: 250 ms
+	// Patience is how long a reader of a stream may take for a piece of it. One that
+	// takes longer is dropped, and comes back by id. 0: 10 s.
+	Patience time.Duration
 }
 
 // site answers requests.
@@ -59,6 +62,9 @@ func New(o Options) (http.Handler, error) {
 	}
 	if o.Poll == 0 {
 		o.Poll = 250 * time.Millisecond
+	}
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -3,6 +3,8 @@ package web_test
 import (
 	"container/heap"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +41,7 @@ type world struct {
 	keys    map[string]string
 	unready error
 	hooks   []string
+	queue   bool // runs that are started wait for their turn
 }
 
 // newWorld makes a site. What options are nil or zero is the world's own.
@@ -124,6 +127,9 @@ func (w *world) Start(ctx context.Context, name string, o web.StartOptions) (str
 	k := slices.IndexFunc(w.flows, func(f web.Workflow) bool { return f.Name == name })
 	if k < 0 {
 		return "", fmt.Errorf("there is no workflow %s: %w", name, web.ErrNotFound)
+	}
+	if w.queue {
+		return engine.NewID(), nil
 	}
 	if w.flows[k].Plan == nil {
 		return "", &web.InputError{Message: "its file is not valid", Diagnostics: w.flows[k].Broken}
@@ -416,4 +422,17 @@ func (w *world) print(of store.LogOf, at time.Time, took time.Duration, lines []
 	if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%s.%d", of.Task, instance, of.Attempt)), []byte(b.String()), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func touch(t *testing.T, name string) {
+	t.Helper()
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hash is a token as a site is given it.
+func hash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
 }

@@ -8,7 +8,7 @@ const main = document.getElementById("main");
 const say = document.getElementById("connection");
 
 // The same but for times, which are written by time.js.
-const same = (a, b) => bare(a) === bare(b);
+const same = (a, b) => a.isEqualNode(b) || bare(a) === bare(b);
 function bare(e) {
   const c = e.cloneNode(true);
   for (const t of c.querySelectorAll("time")) { t.textContent = ""; t.removeAttribute("title"); }
@@ -36,6 +36,7 @@ function replace(old, fresh) {
 }
 
 function swap(old, fresh) {
+  if (old.tagName !== fresh.tagName) { location.reload(); return; } // the first row of a list
   const keyed = old.querySelectorAll(":scope > [data-key]");
   const next = fresh.querySelectorAll(":scope > [data-key]");
   if (old.tagName !== "TBODY" || fresh.tagName !== "TBODY" || !next.length) return replace(old, fresh);
@@ -86,6 +87,9 @@ async function refresh() {
   const fresh = page && page.getElementById("main");
   say.textContent = fresh ? "" : "not connected: what is shown may be old";
   if (fresh) {
+    for (const part of fresh.querySelectorAll("[data-swap]")) {
+      if (!document.querySelector(`[data-swap="${part.dataset.swap}"]`)) { location.reload(); return; } // the page has more than before
+    }
     for (const old of document.querySelectorAll("[data-swap]")) {
       const part = fresh.querySelector(`[data-swap="${CSS.escape(old.dataset.swap)}"]`);
       if (part) swap(old, part);

@@ -1,4 +1,7 @@
-package web
+// Package ansi reads what terminals obey: of a line that a program has printed it makes
+// parts that look the same, for a page. Colours are kept, all other orders are shown as
+// what they are, something that can't be shown.
+package ansi
 
 import (
 	"strconv"
@@ -7,8 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// span is a part of a line that looks the same: its classes, and its text.
-type span struct {
+// Span is a part of a line that looks the same: its classes, and its text. The classes are
+// f0 to f15 and k0 to k15 for the colour of the text and of its background, and b (bold),
+// d (faint), i (italic), u (underlined), s (struck out) and inv (inverted).
+type Span struct {
 	Class string `json:"c,omitzero"`
 	Text  string `json:"t"`
 }
@@ -45,27 +50,28 @@ func (l *look) class() string {
 	return strings.Join(c, " ")
 }
 
-// maxLine is how much of a line a page shows, in bytes.
-const maxLine = 16 << 10
+// MaxLine is how much of a line is shown, in bytes.
+const MaxLine = 16 << 10
 
-// spans reads a line as a terminal would, but obeys its colours only: every other order,
-// and what turns the direction of text around, is shown as U+FFFD.
-func spans(line string) []span {
+// Spans reads a line as a terminal would, but obeys its colours only: every other order,
+// and what turns the direction of text around, is shown as U+FFFD. It begins without
+// colours, whatever the line before it did.
+func Spans(line string) []Span {
 	line = strings.TrimSuffix(line, "\r")
 	more := 0
-	if len(line) > maxLine {
-		cut := maxLine
+	if len(line) > MaxLine {
+		cut := MaxLine
 		for cut > 0 && !utf8.RuneStart(line[cut]) {
 			cut--
 		}
 		line, more = line[:cut], len(line)-cut
 	}
-	var all []span
+	var all []Span
 	var text strings.Builder
 	var l look
 	flush := func() {
 		if text.Len() > 0 {
-			all = append(all, span{l.class(), text.String()})
+			all = append(all, Span{l.class(), text.String()})
 			text.Reset()
 		}
 	}
@@ -94,7 +100,7 @@ func spans(line string) []span {
 	}
 	flush()
 	if more > 0 {
-		all = append(all, span{"d", " … " + strconv.Itoa(more) + " bytes more"})
+		all = append(all, Span{"d", " … " + strconv.Itoa(more) + " bytes more"})
 	}
 	return all
 }
