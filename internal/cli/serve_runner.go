@@ -159,8 +159,7 @@ func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 		r.wg.Go(func() { do(func() {}) })
 		return
 	}
-	var next func()
-	next = func() {
+	next := func() {
 		r.mu.Lock()
 		line := r.lines[w.Name][1:]
 		if r.lines[w.Name] = line; len(line) == 0 {
@@ -454,7 +453,9 @@ func (r *serveRunner) resume(rec *store.Run) {
 		}
 		l.place = place
 		turn()
-		run, err := r.patiently(ctx, id, func() (*engine.Run, error) { return r.engine.Resume(id, engine.Options{Context: ctx, Watch: r.traces.watch(nil)}) })
+		run, err := r.patiently(ctx, id, func() (*engine.Run, error) {
+			return r.engine.Resume(id, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+		})
 		if err == nil {
 			r.say("run %s of %s goes on", id, w.Name)
 		}
