@@ -98,7 +98,7 @@ func (r *Run) conclude() error {
 	text, err := json.Marshal(r.summary)
 	if err == nil {
 		err = r.journal.End(store.Ending{
-			Status: r.summary.Status, Reason: r.summary.Reason, Message: r.summary.Message, Time: r.summary.Ended.Time,
+			Status: r.summary.Status, Reason: r.summary.Reason, Message: r.summary.Why(), Time: r.summary.Ended.Time,
 			Summary: text, Spans: r.spans(),
 		})
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -458,24 +459,6 @@ func (b *backfiller) begin(ctx context.Context, p *past, id string) (*engine.Run
 	})
 }
 
-// whyFailed is the reason of a run that failed, in a line: its own, or its first task's.
-func whyFailed(s *engine.Summary) string {
-	if s.Message != "" || s.Status == "succeeded" {
-		return s.Message
-	}
-	for i := range s.Tasks {
-		if t := &s.Tasks[i]; t.Error != nil {
-			return t.ID + ": " + firstLine(t.Error.Message)
-		}
-	}
-	return s.Reason
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
-}
-
 // tell shows how a run has ended.
 func (b *backfiller) tell(p *past, s *engine.Summary, took time.Duration) error {
 	b.mu.Lock()
@@ -485,11 +468,11 @@ func (b *backfiller) tell(p *past, s *engine.Summary, took time.Duration) error 
 		b.failed++
 	}
 	if b.flags.json {
-		return encoder(b.std.out).Encode(pastLine{Time: run.Time{Time: p.at}, Run: s.Run, Status: s.Status, Duration: took.Round(time.Millisecond).Seconds(), Message: whyFailed(s)})
+		return encoder(b.std.out).Encode(pastLine{Time: run.Time{Time: p.at}, Run: s.Run, Status: s.Status, Duration: took.Round(time.Millisecond).Seconds(), Message: s.Why()})
 	}
 	line := fmt.Sprintf("%s %s  %s  %s  %s", b.style.status(s.Status, mark(s.Status)), p.at.Format("Mon 2006-01-02 15:04 -07:00"),
 		b.style.faint(s.Run), b.style.status(s.Status, pad(s.Status, 9)), duration(took))
-	if why := whyFailed(s); why != "" {
+	if why := cmp.Or(s.Why(), s.Reason); why != "" {
 		line += "  " + why
 	}
 	_, err := fmt.Fprintln(b.std.out, line)

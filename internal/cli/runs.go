@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type listedRun struct {
 	Workflow string   `json:"workflow"`
 	Status   string   `json:"status"`
 	Reason   string   `json:"reason,omitzero"`
+	Message  string   `json:"message,omitzero"` // why, in a line
 	Started  run.Time `json:"started_at"`
 	Ended    run.Time `json:"ended_at,omitzero"`
 	Tasks    int      `json:"tasks"`
@@ -72,7 +74,7 @@ func listRuns(std streams, h *engine.Home, f store.Filter, asJSON bool) error {
 			continue
 		}
 		if asJSON {
-			err = encoder(std.out).Encode(listedRun{r.ID, r.Workflow, status, r.Reason, run.Time{Time: r.Started.UTC()}, utc(r.Ended), r.Tasks, r.Cause, r.Of})
+			err = encoder(std.out).Encode(listedRun{r.ID, r.Workflow, status, r.Reason, r.Message, run.Time{Time: r.Started.UTC()}, utc(r.Ended), r.Tasks, r.Cause, r.Of})
 		} else {
 			_, err = fmt.Fprintln(std.out, runLine(&r, status, st))
 		}
@@ -107,8 +109,8 @@ func runLine(r *store.Run, status string, st style) string {
 	}
 	line := fmt.Sprintf("%s %s  %s  %s  %s  %s", st.status(status, mark(status)), st.faint(r.ID), st.status(status, pad(status, 11)),
 		r.Started.Format("2006-01-02 15:04:05"), pad(span, 8), r.Workflow)
-	if r.Reason != "" {
-		line += "  " + st.faint(r.Reason)
+	if why := cmp.Or(r.Message, r.Reason); why != "" {
+		line += "  " + st.faint(fit(why, 60))
 	}
 	return strings.TrimRight(line, " ")
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -344,7 +345,7 @@ func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *en
 	case err != nil:
 		r.say("run %s: %v", id, err)
 	case summary.Status != "succeeded":
-		r.say("run %s of %s: %s: %s", id, summary.Workflow, summary.Status, whyFailed(summary))
+		r.say("run %s of %s: %s: %s", id, summary.Workflow, summary.Status, cmp.Or(summary.Why(), summary.Reason))
 	}
 	if rec, err := r.home.Get(id); err != nil || rec.Ended.IsZero() {
 		r.tried(id)

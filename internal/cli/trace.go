@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,6 +161,11 @@ func aboutAttempt(e *engine.Event) []attribute.KeyValue {
 		about = append(about, attribute.Int("flow.instance", *e.Instance), attribute.String("flow.task_instance", e.Task+"["+strconv.Itoa(*e.Instance)+"]"))
 	}
 	return about
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // ended ends a span as an event says.

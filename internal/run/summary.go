@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"flow/dag"
@@ -21,6 +22,19 @@ type Summary struct {
 	Ended    Time          `json:"ended_at,omitzero"`
 	Outputs  Outputs       `json:"outputs"` // never nil
 	Tasks    TaskSummaries `json:"tasks"`
+}
+
+// Why is why a run did not succeed, in a line: its own message, or that of the first task
+// by the file that failed; "" of one that did.
+func (s *Summary) Why() string {
+	why := s.Message
+	for i := 0; why == "" && i < len(s.Tasks) && s.Status != "succeeded"; i++ {
+		if t := &s.Tasks[i]; t.Error != nil {
+			why = t.ID + ": " + t.Error.Message
+		}
+	}
+	line, _, _ := strings.Cut(why, "\n")
+	return line
 }
 
 // TaskSummaries is written as one JSON object, in the order of the file.
