@@ -171,6 +171,7 @@ type LedgerFilter struct {
 	Workflow string
 	Key      string
 	Fate     string
+	Run      string
 	At       time.Time // rows of this time only
 	Before   time.Time // rows of earlier times only
 	Limit    int
@@ -184,6 +185,9 @@ func (s *Store) Ledger(f LedgerFilter) ([]Row, error) {
 	}
 	if f.Key != "" {
 		query, args = query+` AND c.key = ?`, append(args, f.Key)
+	}
+	if f.Run != "" {
+		query, args = query+` AND l.run = ? AND l.run != ''`, append(args, f.Run)
 	}
 	if f.Fate != "" {
 		query, args = query+` AND l.fate = ?`, append(args, f.Fate)

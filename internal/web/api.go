@@ -224,7 +224,14 @@ func (s *site) run(r *http.Request) (Run, error) {
 	if !isID(id) {
 		return Run{}, fmt.Errorf("there is no such run: %w", ErrNotFound)
 	}
-	return s.Runs.Find(id)
+	one, err := s.Runs.Find(id)
+	if !errors.Is(err, ErrNotFound) {
+		return one, err
+	}
+	if rows, bad := s.Ledger.Ledger(LedgerQuery{Run: id, Limit: 1}); bad == nil && len(rows) > 0 {
+		err = &statusError{http.StatusNotFound, fmt.Sprintf("run %s of %s waits for its turn", id, rows[0].Workflow), "it begins when the one before it has ended; it can be cancelled"}
+	}
+	return one, err
 }
 
 func (s *site) postCancel(w http.ResponseWriter, r *http.Request) error {

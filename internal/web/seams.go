@@ -67,6 +67,7 @@ type Ledger interface {
 // LedgerQuery says which fates are wanted.
 type LedgerQuery struct {
 	Workflow string    // "": of all
+	Run      string    // that which is to start this run; "": of all
 	Before   time.Time // of earlier times only; zero: of all
 	Limit    int
 }
