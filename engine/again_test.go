@@ -192,3 +192,45 @@ func newEngineError(t *testing.T, plan *dag.Plan, from string) error {
 	_, err := newEngine(t).Start(plan, engine.Options{From: []string{from}})
 	return err
 }
+
+// A run of an older version of its file takes the pool as it is today.
+func TestOldRunsResizeNothing(t *testing.T) {
+	home, dir := newHome(t), t.TempDir()
+	e := newEngine(t, engine.History(home))
+	const file = `
+executors: { own: { kind: process, workers: WORKERS } }
+tasks:
+  a: { for_each: [1, 2, 3, 4], executor: own, run: 'test -e go || exit 1' }
+  b: { executor: own, run: 'touch here; test $FLOW_ATTEMPT -gt 1 || sleep 1000', needs: a }
+`
+	at := func(workers string) *dag.Plan { return planOf(t, dir, strings.ReplaceAll(file, "WORKERS", workers)) }
+	old := start(t, e, at("4"), engine.Options{})
+	if s := wait(t, old); s.Status != "failed" {
+		t.Fatalf("%+v", s)
+	}
+	if s := wait(t, start(t, e, at("1"), engine.Options{})); s.Status != "failed" {
+		t.Fatalf("%+v", s)
+	}
+	writeFile(t, filepath.Join(dir, "go"), "", 0o600)
+	var retried, resumed, anew gauge
+	again, err := e.Retry(old.ID, engine.Again{}, engine.Options{Watch: retried.watch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "here")); err == nil {
+			break
+		}
+	}
+	again.Suspend()
+	<-again.Done()
+	if again, err = e.Resume(again.ID, engine.Options{Watch: resumed.watch}); err != nil {
+		t.Fatal(err)
+	}
+	if s := wait(t, again); s.Status != "succeeded" || retried.most != 1 || resumed.most != 1 {
+		t.Errorf("%d and %d at once in a pool of one, %+v", retried.most, resumed.most, s)
+	}
+	if s := wait(t, start(t, e, at("4"), engine.Options{Watch: anew.watch, Only: []string{"a"}})); s.Status != "succeeded" || anew.most != 4 {
+		t.Errorf("%d at once in a pool of four, %+v", anew.most, s)
+	}
+}

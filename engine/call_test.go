@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"flow/engine"
 	"flow/executor"
@@ -67,6 +70,58 @@ func TestCallWorkersStayWarm(t *testing.T) {
 	}
 	if len(pids) > 2 {
 		t.Errorf("%d workers", len(pids))
+	}
+}
+
+// Warm workers outlast an edit of their file that is not about them; else they end when the
+// last run that uses them has ended.
+func TestCallWorkersAfterAnEdit(t *testing.T) {
+	dir := module(t, `
+import os
+def pid(): return os.getpid()
+def held():
+    with open("fifo") as f: f.read()
+    return os.getpid()
+`)
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t)
+	begin := func(head, fn string) *engine.Run {
+		return start(t, e, planOf(t, dir, "name: edited\n"+head+
+			"tasks: { a: { call: 'm:"+fn+"', executor: py } }\noutputs: { pid: '${{ tasks.a.result }}' }"), engine.Options{})
+	}
+	pid := func(r *engine.Run) int {
+		t.Helper()
+		s := wait(t, r)
+		n, err := strconv.Atoi(fmt.Sprint(s.Outputs["pid"]))
+		if err != nil {
+			t.Fatalf("%v: %+v", err, s)
+		}
+		return n
+	}
+	first := pid(begin(pythonWorkers, "pid"))
+	if moved := pid(begin("# A comment.\n"+pythonWorkers, "pid")); moved != first {
+		t.Errorf("worker %d, then %d, though nothing of it has changed", first, moved)
+	}
+	held := begin(pythonWorkers, "held")
+	f, err := os.OpenFile(filepath.Join(dir, "fifo"), os.O_WRONLY, 0) // waits until it is read from
+	if err != nil {
+		t.Fatal(err)
+	}
+	const edited = "executors: { py: { runtime: python, workers: 2, max_tasks_per_worker: 1000 } }\n"
+	second := pid(begin(edited, "pid"))
+	f.Close()
+	if used := pid(held); used != first || second == first {
+		t.Errorf("workers %d, %d and %d", first, used, second)
+	}
+	for deadline := time.Now().Add(patience); !errors.Is(syscall.Kill(first, 0), syscall.ESRCH); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the worker of the file as it was is there for good")
+		}
+	}
+	if again := pid(begin(edited, "pid")); again != second {
+		t.Errorf("worker %d, then %d", second, again)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -47,10 +48,12 @@ type Engine struct {
 	disp   *run.Dispatcher
 	pools  map[string]*executor.Pool
 	sizes  map[string]int // of pools
-	warm   map[warmKey]*executor.ProcessPool
+	warm   map[warmOf][]*warm // the one that is kept without a run last
 	runs   map[*run.Queue]*Run
 	swept  map[string]func() error // by token: ends what a launcher has left, once
 	closed bool
+
+	ending sync.WaitGroup // warm workers that nobody needs any more
 }
 
 // Option changes what New makes.
@@ -104,7 +107,7 @@ func New(opts ...Option) *Engine {
 		disp:      run.NewDispatcher(s.jobs, 0),
 		pools:     make(map[string]*executor.Pool),
 		sizes:     make(map[string]int),
-		warm:      make(map[warmKey]*executor.ProcessPool),
+		warm:      make(map[warmOf][]*warm),
 		runs:      make(map[*run.Queue]*Run),
 	}
 }
@@ -129,9 +132,12 @@ func (e *Engine) Close() error {
 	for _, p := range e.pools {
 		errs = append(errs, p.Close())
 	}
-	for _, p := range e.warm {
-		errs = append(errs, p.Close())
+	for _, all := range e.warm {
+		for _, x := range all {
+			errs = append(errs, x.pool.Close())
+		}
 	}
+	e.ending.Wait()
 	return errors.Join(append(errs, e.launcher.Close())...)
 }
 
@@ -144,10 +150,11 @@ func poolOf(w *dag.Workflow, x *dag.Executor) string {
 	return w.Name + "/" + x.Name
 }
 
-// addPools makes the pools that a workflow's tasks name and that are not there
-// yet; those of an older version of its file get the size that it says now. It is
-// called with the lock held.
-func (e *Engine) addPools(w *dag.Workflow) error {
+// addPools makes the pools that a run's tasks name and that are not there yet; those of
+// an older version of its file get the size that it says now, unless the run is of an
+// older version itself. It is called with the lock held.
+func (e *Engine) addPools(r *Run) error {
+	w := r.plan.Workflow
 	for _, t := range w.Tasks {
 		if t.Executor == "" {
 			continue
@@ -159,7 +166,7 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 		name := poolOf(w, x)
 		size := e.places(x)
 		if p := e.pools[name]; p != nil {
-			if e.sizes[name] == size {
+			if e.sizes[name] == size || !r.current {
 				continue
 			}
 			if err := errors.Join(p.Resize(size), e.disp.Resize(name, size)); err != nil {
@@ -180,32 +187,84 @@ func (e *Engine) addPools(w *dag.Workflow) error {
 	return nil
 }
 
-// warmKey is what tells pools of worker processes apart: what a worker was started with
-// can't be changed.
-type warmKey struct {
-	pool, dir, environ string
-	executor           string // as text
+// warmOf is whose worker processes some are: those of an executor of a workflow in a folder.
+type warmOf struct{ pool, dir string }
+
+// warm are worker processes of an executor. What they were started with can't be changed:
+// where that differs there are others.
+type warm struct {
+	pool *executor.ProcessPool
+	with string // the executor, without its position in the file, and the environment
+	runs int    // that use them
 }
 
 // workers returns the worker processes of an executor with a runtime, nil for another.
-// It starts none yet.
-func (e *Engine) workers(w *dag.Workflow, x *dag.Executor, dir string) (*executor.ProcessPool, error) {
+// It starts none yet. The run has them until unwarm.
+func (e *Engine) workers(r *Run, x *dag.Executor) (*executor.ProcessPool, error) {
 	if x.Runtime == "" {
 		return nil, nil
 	}
+	w := r.plan.Workflow
+	of := warmOf{poolOf(w, x), r.shared.Base}
+	if mine := r.warm[of]; mine != nil {
+		return mine.pool, nil
+	}
+	environ := action.Environ(e.environ, w)
+	plain := *x
+	plain.Pos = dag.Pos{}
+	with := fmt.Sprintf("%#v\x00%s", plain, strings.Join(environ, "\x00"))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	environ := action.Environ(e.environ, w)
-	key := warmKey{poolOf(w, x), dir, strings.Join(environ, "\x00"), fmt.Sprintf("%+v", *x)}
-	if p := e.warm[key]; p != nil {
-		return p, nil
+	if e.closed {
+		return nil, ErrClosed
 	}
-	p, err := action.Workers(x, dir, key.pool, e.places(x), environ, &e.launcher)
-	if err != nil {
-		return nil, fmt.Errorf("engine: executor %s: %w", x.Name, err)
+	all := e.warm[of]
+	at := slices.IndexFunc(all, func(o *warm) bool { return o.with == with })
+	if at < 0 {
+		p, err := action.Workers(x, of.dir, of.pool, e.places(x), environ, &e.launcher)
+		if err != nil {
+			return nil, fmt.Errorf("engine: executor %s: %w", x.Name, err)
+		}
+		at, all = 0, slices.Insert(all, 0, &warm{pool: p, with: with})
 	}
-	e.warm[key] = p
-	return p, nil
+	mine := all[at]
+	mine.runs++
+	if r.current { // the next run will want these
+		all = append(slices.Delete(all, at, at+1), mine)
+	}
+	e.warm[of] = all
+	e.cool(of)
+	if r.warm == nil {
+		r.warm = make(map[warmOf]*warm)
+	}
+	r.warm[of] = mine
+	return mine.pool, nil
+}
+
+// unwarm gives back the worker processes that a run has. It is called with the lock held.
+func (e *Engine) unwarm(r *Run) {
+	for of, x := range r.warm {
+		x.runs--
+		e.cool(of)
+	}
+	r.warm = nil
+}
+
+// cool ends the worker processes of an executor that no run uses, nor the next one will.
+// It is called with the lock held.
+func (e *Engine) cool(of warmOf) {
+	if e.closed { // Close ends all
+		return
+	}
+	all := e.warm[of]
+	last := all[len(all)-1]
+	e.warm[of] = slices.DeleteFunc(all, func(x *warm) bool {
+		if x == last || x.runs > 0 {
+			return false
+		}
+		e.ending.Go(func() { _ = x.pool.Close() }) // which only waits
+		return true
+	})
 }
 
 // Places tells how many places the pool of an executor has in an engine with
@@ -273,6 +332,7 @@ func (e *Engine) leave(r *Run) {
 func (e *Engine) forget(r *Run) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.unwarm(r)
 	delete(e.runs, r.queue)
 }
 

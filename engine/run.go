@@ -93,13 +93,15 @@ type Run struct {
 	had    map[place]keptResult // from that one
 	seeds  []run.Command        // attempts that are answered from it
 
-	reopened bool           // it had begun in another process: what that has left stays, should it not go on
-	journal  *store.Journal // nil: the run is not kept
-	pending  []run.Event    // applied, and not in the journal yet
-	cacheOf  store.CacheOf  // but for the task
-	results  []store.Kept   // made for the cache, or found there, and recorded with that
-	costs    []cost         // by task, where there is a history
-	begun    []run.Ticket   // have their places, and begin once that is recorded
+	current  bool             // its file is what it says today, as far as is known
+	warm     map[warmOf]*warm // worker processes that it uses
+	reopened bool             // it had begun in another process: what that has left stays, should it not go on
+	journal  *store.Journal   // nil: the run is not kept
+	pending  []run.Event      // applied, and not in the journal yet
+	cacheOf  store.CacheOf    // but for the task
+	results  []store.Kept     // made for the cache, or found there, and recorded with that
+	costs    []cost           // by task, where there is a history
+	begun    []run.Ticket     // have their places, and begin once that is recorded
 
 	evaluating evaluator
 
@@ -130,6 +132,7 @@ func (e *Engine) Start(plan *dag.Plan, o Options) (*Run, error) {
 		}
 	}
 	r := e.newRun(plan, start.Run.ID, o)
+	r.current = true
 	if o.From != nil {
 		if e.home == nil {
 			return nil, errors.New("engine: there is no history to take earlier results from")
@@ -186,13 +189,16 @@ func (e *Engine) newRun(plan *dag.Plan, id string, o Options) *Run {
 
 // launch makes room for a run and lets it go; first is what it begins with.
 func (e *Engine) launch(r *Run, first func() error) error {
-	if err := r.prepare(); err != nil {
-		r.kill()
-		return err
+	err := r.prepare()
+	if err == nil {
+		if err = e.admit(r); err != nil {
+			err = errors.Join(err, r.clean(!r.reopened))
+		}
 	}
-	if err := e.admit(r); err != nil {
+	if err != nil {
 		r.kill()
-		return errors.Join(err, r.clean(!r.reopened))
+		e.forget(r)
+		return err
 	}
 	go r.loop(first)
 	return nil
@@ -259,7 +265,7 @@ func (e *Engine) admit(r *Run) error {
 	if e.closed {
 		return ErrClosed
 	}
-	if err := e.addPools(r.plan.Workflow); err != nil {
+	if err := e.addPools(r); err != nil {
 		return err
 	}
 	r.pools = make([]*executor.Pool, len(r.poolName))
@@ -298,7 +304,7 @@ func (r *Run) prepare() error {
 		}
 		at := action.Place{Process: ok && x.Process, Functions: r.engine.functions}
 		if _, calls := t.Action.(dag.Call); calls && ok {
-			if at.Workers, err = r.engine.workers(w, x, r.shared.Base); err != nil {
+			if at.Workers, err = r.engine.workers(r, x); err != nil {
 				return errors.Join(err, r.clean(!r.reopened))
 			}
 		}
