@@ -41,10 +41,9 @@ func (r *Run) drive(first func() error) error {
 	var batch []message
 	for {
 		if err := r.settle(); err != nil {
-			r.abandon()
-			return err
+			return r.giveUp(err)
 		}
-		if r.m.Result().Status != run.RunRunning && len(r.working) == 0 {
+		if r.over() {
 			return nil
 		}
 		select {
@@ -56,13 +55,44 @@ func (r *Run) drive(first func() error) error {
 		for _, e := range r.timers.due(r.clock()) {
 			batch = append(batch, message{event: e})
 		}
-		for i := range batch {
-			if err := r.handle(&batch[i]); err != nil {
-				r.abandon()
-				return err
-			}
+		if err := r.hear(batch); err != nil {
+			return r.giveUp(err)
 		}
 	}
+}
+
+// over reports whether nothing more can happen.
+func (r *Run) over() bool { return r.m.Result().Status != run.RunRunning && len(r.working) == 0 }
+
+// hear takes a batch of messages. One that suspends the run keeps none of the others from
+// being heard: what has ended has ended.
+func (r *Run) hear(batch []message) error {
+	var suspended error
+	for i := range batch {
+		switch err := r.handle(&batch[i]); {
+		case err == ErrSuspended:
+			suspended = err
+		case err != nil:
+			return err
+		}
+	}
+	return suspended
+}
+
+// giveUp ends the run for now, and returns why: what is known to have happened is recorded,
+// if anything can be, and what is at work is killed. A run that is over need not be
+// suspended.
+func (r *Run) giveUp(err error) error {
+	failed := r.commit()
+	switch {
+	case err != ErrSuspended: // it says already what can't be recorded
+	case failed != nil:
+		err = failed
+	case r.over():
+		return nil
+	}
+	r.abandon()
+	return err
 }
 
 // settle hands places out, records all that has happened, in one transaction, and begins

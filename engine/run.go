@@ -347,7 +347,8 @@ func (r *Run) Kill() {
 var ErrSuspended = errors.New("suspended")
 
 // Suspend ends the run for now, where its engine keeps history: what is at work is killed,
-// and Resume goes on with it, in this process or another. It returns at once.
+// and Resume goes on with it, in this process or another. It returns at once. A run that is
+// over by then just ends.
 func (r *Run) Suspend() { r.in.put(message{fatal: ErrSuspended}) }
 
 // Done is closed when the run has ended and nothing of it is left.
