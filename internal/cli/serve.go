@@ -180,7 +180,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.sched = schedule.NewService(ledger{s.home}, s.runner, s.say)
 	s.runner.service = s.sched
 	var err error
-	if s.runner.traces, err = newTracer(ctx, s.say); err != nil {
+	if s.runner.traces, err = newTracer(s.say); err != nil {
 		return errors.Join(usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err), e.Close())
 	}
 	s.folder = schedule.NewFolder(s.dir, s.home, engine.Check)
