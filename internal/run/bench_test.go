@@ -105,7 +105,7 @@ func BenchmarkMachine(b *testing.B) {
 func TestMemoryOfAMillionTasks(t *testing.T) {
 	const n = 1_000_000
 	p := layered(t, n, n)
-	before := heap()
+	before := heaped()
 	m, d := New(p), NewDispatcher(0, 0)
 	if err := d.AddPool("default", 1); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestMemoryOfAMillionTasks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if each := (heap() - before) / n; each > 500 {
+	if each := (heaped() - before) / n; each > 500 {
 		t.Errorf("%d bytes a task, want at most 500", each)
 	} else {
 		t.Logf("%d bytes a task", each)
@@ -129,9 +129,49 @@ func TestMemoryOfAMillionTasks(t *testing.T) {
 	runtime.KeepAlive(q)
 }
 
-func heap() int64 {
+func heaped() int64 {
 	runtime.GC()
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return int64(s.HeapAlloc)
+}
+
+// BenchmarkDispatch: a place that is given back and handed out again, where each run has
+// attempts that wait.
+func BenchmarkDispatch(b *testing.B) {
+	for _, n := range []struct{ runs, pools int }{{1, 1}, {100, 10}, {10_000, 1}, {10_000, 1_000}} {
+		b.Run(fmt.Sprintf("runs=%d,pools=%d", n.runs, n.pools), func(b *testing.B) {
+			d := NewDispatcher(0, 0)
+			names := make([]string, n.pools)
+			for k := range names {
+				names[k] = fmt.Sprint("p", k)
+				if err := d.AddPool(names[k], 4); err != nil {
+					b.Fatal(err)
+				}
+			}
+			enqueue := func(q *Queue, pool int) {
+				if err := q.Enqueue(Command{Kind: StartAttempt, Attempt: 1}, names[pool]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for k := range n.runs {
+				q := d.Add()
+				for range 5 {
+					enqueue(q, k%n.pools)
+				}
+			}
+			var held []Ticket
+			for t, ok := d.Next(); ok; t, ok = d.Next() {
+				held = append(held, t)
+			}
+			for k := 0; b.Loop(); k = (k + 1) % len(held) {
+				d.Release(held[k])
+				enqueue(held[k].Run, held[k].pool)
+				held[k], _ = d.Next()
+				if _, more := d.Next(); more {
+					b.Fatal("one too many")
+				}
+			}
+		})
+	}
 }

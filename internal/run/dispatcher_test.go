@@ -3,8 +3,10 @@ package run
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -131,10 +133,22 @@ func (m *dispatching) addPool() {
 	m.pools = append(m.pools, size)
 }
 
+func (m *dispatching) resize() {
+	k := rapid.IntRange(0, len(m.pools)-1).Draw(m.t, "pool")
+	m.pools[k] = rapid.IntRange(1, 3).Draw(m.t, "size")
+	if err := m.d.Resize(fmt.Sprint("p", k), m.pools[k]); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 func (m *dispatching) step() {
 	k := rapid.IntRange(0, 19).Draw(m.t, "step")
 	if k == 0 && len(m.pools) < 4 {
 		m.addPool()
+		return
+	}
+	if k == 4 && rapid.Bool().Draw(m.t, "resize") {
+		m.resize()
 		return
 	}
 	if k == 1 && len(m.removed) > 0 {
@@ -164,7 +178,7 @@ func (m *dispatching) compare() {
 		m.t.Fatalf("%d places are in use, tickets hold %d, jobs is %d", m.d.inUse, m.used(-1, nil), m.jobs)
 	}
 	for k, p := range m.d.pools {
-		if p.inUse != m.used(k, nil) || p.inUse > m.pools[k] {
+		if p.inUse != m.used(k, nil) { // it may have more than its size, which has changed
 			m.t.Fatalf("%d places of pool %d are in use, tickets hold %d, it has %d", p.inUse, k, m.used(k, nil), m.pools[k])
 		}
 	}
@@ -221,4 +235,40 @@ func TestDispatcherRefuses(t *testing.T) {
 	if q := d.Add(); q.Enqueue(Command{Kind: StartAttempt}, "none") == nil || q.Queued() != 0 {
 		t.Error("an attempt waits for a pool that there is none of")
 	}
+}
+
+// TestDispatcherOfManyRuns: what Next costs, and what a run holds, does not grow with the
+// runs and pools that there are.
+func TestDispatcherOfManyRuns(t *testing.T) {
+	const runs, pools, places = 10_000, 1_000, 2
+	d := NewDispatcher(0, 0)
+	for k := range pools {
+		if err := d.AddPool(fmt.Sprint("p", k), places); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := heaped()
+	all := make([]*Queue, runs)
+	for k := range all {
+		all[k] = d.Add()
+		if err := all[k].Enqueue(Command{Kind: StartAttempt, Attempt: 1}, fmt.Sprint("p", k%pools)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if each := (heaped() - before) / runs; each > 1000 {
+		t.Errorf("%d bytes a run", each)
+	}
+	began, next := time.Now(), 0
+	for t, ok := d.Next(); ok; t, ok = d.Next() {
+		if next++; next > pools*places {
+			break
+		}
+		if t.Run != all[next-1] {
+			break // not the one that has waited for longest
+		}
+	}
+	if took := time.Since(began); next != pools*places || took > 10*time.Second { // with a look at each it would be a minute
+		t.Errorf("%d places were handed out in their order, in %s", next, took)
+	}
+	runtime.KeepAlive(all)
 }

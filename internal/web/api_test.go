@@ -412,3 +412,26 @@ func TestFollow(t *testing.T) {
 		t.Errorf("as text: %q %v", text, res.Header)
 	}
 }
+
+// TestLateness: how late runs are is told of schedules alone.
+func TestLateness(t *testing.T) {
+	w := newWorld(t, web.Options{})
+	due := time.Now().Add(-time.Hour)
+	fate := func(workflow, trigger, fate string, late time.Duration) web.Fate {
+		return web.Fate{Workflow: workflow, Trigger: trigger, Fate: fate, At: due, Decided: due.Add(late)}
+	}
+	w.fates = []web.Fate{
+		fate("daily", "manual", "fired", 0), fate("daily", "backfill", "fired", 1000*time.Hour), fate("daily", "schedule", "missed", 9*time.Second),
+		fate("daily", "schedule", "fired", 2*time.Second), fate("daily", "schedule", "fired", 5*time.Second), fate("hand", "manual", "fired", 0),
+	}
+	_, text := w.get("/metrics")
+	var late []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "flow_schedule_lateness_seconds") {
+			late = append(late, strings.TrimSpace(line))
+		}
+	}
+	if len(late) != 1 || late[0] != `flow_schedule_lateness_seconds{workflow="daily"} 2` {
+		t.Errorf("%q", late)
+	}
+}

@@ -234,7 +234,7 @@ func TestTokens(t *testing.T) {
 	now.Add(12 * 3600)
 	expect("old session", code("GET", "/api/v1/runs", "", "Cookie", read.Name+"="+read.Value), 401)
 
-	// Guessing ends soon, for a while; sessions go on.
+	// Guessing ends soon, for a while; whoever has a token or a session goes on.
 	good := login("all").Cookies()[0]
 	limited := 0
 	for k := range 40 {
@@ -247,10 +247,12 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	if limited < 25 {
-		t.Errorf("of 40 guesses %d were refused unseen", limited)
+		t.Errorf("of 40 guesses %d were limited", limited)
 	}
-	expect("the right one then", code("GET", "/api/v1/runs", "", bearer("all")...), 429)
-	expect("login then", login("all").StatusCode, 429)
+	expect("the right one then", code("GET", "/api/v1/runs", "", bearer("all")...), 200)
+	expect("login then", login("all").StatusCode, 303)
+	expect("an expired one then", code("GET", "/api/v1/runs", "", bearer("brief")...), 429)
+	expect("a wrong login then", login("guess").StatusCode, 429)
 	expect("a session then", code("GET", "/api/v1/runs", "", "Cookie", good.Name+"="+good.Value), 200)
 	now.Add(120)
 	expect("later", code("GET", "/api/v1/runs", "", bearer("all")...), 200)

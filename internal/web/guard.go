@@ -176,22 +176,23 @@ func bearer(r *http.Request) (string, bool) {
 }
 
 // check looks a token up; nil: it is not one, or has expired. All are compared, so that
-// time tells nothing.
+// time tells nothing. A right one is let in whatever others have sent from that address:
+// many may be behind one. The error is errLimited, of wrong ones only.
 func (g *guard) check(text, address string) (*token, error) {
-	if !g.failed.may(address) {
-		return nil, errLimited
-	}
 	sum, found := sha256.Sum256([]byte(text)), -1
 	for k := range g.tokens {
 		if subtle.ConstantTimeCompare(sum[:], g.tokens[k].hash[:]) == 1 {
 			found = k
 		}
 	}
-	if found < 0 || g.expired(&g.tokens[found]) {
-		g.failed.count(address)
-		return nil, nil
+	if found >= 0 && !g.expired(&g.tokens[found]) {
+		return &g.tokens[found], nil
 	}
-	return &g.tokens[found], nil
+	if !g.failed.may(address) {
+		return nil, errLimited
+	}
+	g.failed.count(address)
+	return nil, nil
 }
 
 func (g *guard) expired(t *token) bool { return !t.Expires.IsZero() && !g.now().Before(t.Expires) }

@@ -28,7 +28,7 @@ func newMetrics(s *site, r *prometheus.Registry) *metrics {
 		site:    s,
 		runs:    desc("runs", "Runs that are kept, by workflow and status.", "workflow", "status"),
 		took:    desc("run_duration_seconds", "How long the runs took that are kept and have ended.", "workflow", "status"),
-		late:    desc("schedule_lateness_seconds", "How late the last run of a workflow was started that was due at a time.", "workflow"),
+		late:    desc("schedule_lateness_seconds", "How late the last run of a workflow was started that was due by a schedule.", "workflow"),
 		readers: desc("stream_readers", "Readers of streams of events and logs."),
 		watched: desc("watched_runs", "Runs that are kept in memory since somebody looks at them."),
 		ready:   desc("ready", "Whether the service is ready: 1 or 0."),
@@ -68,10 +68,12 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	} else {
 		s.Log.Error("web: metrics", "error", err)
 	}
+	// Only a schedule can be late: who starts a run by hand is not, and a backfill is of old
+	// times.
 	if rows, err := s.Ledger.Ledger(LedgerQuery{Limit: recent}); err == nil {
 		seen := make(map[string]bool)
 		for _, f := range rows {
-			if (f.Fate == "fired" || f.Fate == "caught_up") && !seen[f.Workflow] {
+			if f.Trigger == "schedule" && (f.Fate == "fired" || f.Fate == "caught_up") && !seen[f.Workflow] {
 				seen[f.Workflow] = true
 				gauge(m.late, f.Decided.Sub(f.At).Seconds(), f.Workflow)
 			}
