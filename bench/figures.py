@@ -37,7 +37,8 @@ def measure(command, folder):
 
 
 def head(f, kind):
-    f.write(f"name: bench\nexecutors:\n  two: {{ kind: {kind}, workers: 2 }}\ntasks:\n")
+    name = os.path.basename(f.name).removesuffix(".yaml")
+    f.write(f"name: {name}\nexecutors:\n  two: {{ kind: {kind}, workers: 2 }}\ntasks:\n")
 
 
 def layered(folder, name, layers, width):
