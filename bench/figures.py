@@ -24,7 +24,8 @@ TRUE = "/bin/true"
 def measure(command, folder):
     """Wall seconds, and the CPU seconds of the process alone, without its children."""
     began = time.perf_counter()
-    child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environ = dict(os.environ, FLOW_HOME=f"{folder}/home")
+    child = subprocess.Popen(command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     wall = time.perf_counter() - began
     with open(f"/proc/{child.pid}/stat", encoding="utf-8") as f:
@@ -36,7 +37,8 @@ def measure(command, folder):
 
 
 def head(f, kind):
-    f.write(f"name: bench\nexecutors:\n  two: {{ kind: {kind}, workers: 2 }}\ntasks:\n")
+    name = os.path.basename(f.name).removesuffix(".yaml")
+    f.write(f"name: {name}\nexecutors:\n  two: {{ kind: {kind}, workers: 2 }}\ntasks:\n")
 
 
 def layered(folder, name, layers, width):
@@ -84,15 +86,18 @@ def write_all(folder):
 
 def commands(flow, parse, folder):
     run = lambda name: [flow, "run", f"{name}.yaml"]
+    bare = lambda name: [flow, "run", f"{name}.yaml", "--no-history"]
     validate = lambda name: [flow, "validate", f"{name}.yaml"]
     return {
         "make": ["make", "-s", "-j2", "-f", "thousand.mk"],
         "ninja": ["ninja", "--quiet", "-j2", "-f", "thousand.ninja"],
         "flow": run("thousand"),
+        "bare": bare("thousand"),
         "flow 10k": run("tenthousand"),
         "shell": run("shell"),
         "shell load": validate("shell"),
-        "expr": run("expr"),
+        "expr": bare("expr"),
+        "expr kept": run("expr"),
         "expr load": validate("expr"),
         "parse": [parse, "references.yaml"],
         "references": validate("references"),
@@ -110,6 +115,8 @@ FIGURES = [
     ("time a task at 10,000 / at 1,000", ["flow", "flow 10k"], lambda r: r["flow 10k"][0] / r["flow"][0] / 10, "<", 1.1, ""),
     ("run: true in the shell inside flow, 2 threads", ["shell", "shell load"], lambda r: (r["shell"][0] - r["shell load"][0]) * 100, "<", 150, " µs a task"),
     ("100,000 expr tasks in ten layers, beyond loading", ["expr", "expr load"], lambda r: 100_000 / (r["expr"][0] - r["expr load"][0]), ">", 150_000, " a second"),
+    ("1,000 /bin/true, 2 workers: with history / without", ["flow", "bare"], lambda r: r["flow"][0] / r["bare"][0], "<", 1.05, ""),
+    ("100,000 expr tasks with history, beyond loading", ["expr kept", "expr load"], lambda r: 100_000 / (r["expr kept"][0] - r["expr load"][0]), ">", 30_000, " tasks a second"),
     ("validate 100,000 tasks / bare yaml.v3 parse", ["references", "parse"], lambda r: r["references"][0] / r["parse"][0], "<", 2.0, ""),
     ("validate ten tasks / make -n", ["validate", "make -n"], lambda r: r["validate"][0] / r["make -n"][0], "<", 3.0, ""),
 ]

@@ -68,12 +68,17 @@ func (r *Run) took(task, instance int, o *dag.Outcome) bool {
 // run does not move, and few enough to follow what changes.
 const remembered = 9
 
+// mostSpans is how many tasks' times are read at a start, about: of a workflow with very
+// many, fewer runs do, since chance evens out over its tasks.
+const mostSpans = 50_000
+
 // Expected are how long a plan's tasks are expected to take: the medians of the newest
 // runs of the workflow that succeeded, of those with params of the same shape if there are
 // any; runs says of how many. A task that none of them has counts as the median of all
 // others. Nil: there is no such run.
 func Expected(h *Home, plan *dag.Plan, params map[string]any) (durations []time.Duration, runs int, err error) {
-	all, err := h.Spans(plan.Workflow.Name, shape(plan.Workflow, params), remembered)
+	n := max(1, min(remembered, mostSpans/max(1, len(plan.Nodes))))
+	all, err := h.Spans(plan.Workflow.Name, shape(plan.Workflow, params), n)
 	if err != nil || len(all) == 0 {
 		return nil, 0, err
 	}

@@ -250,6 +250,9 @@ func (r *Run) goOn() error {
 			return err
 		}
 	}
+	if r.engine.home.CancelRequested(r.ID) { // while nobody ran it
+		return r.apply(run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser})
+	}
 	return nil
 }
 

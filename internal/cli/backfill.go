@@ -240,27 +240,33 @@ func backfillKey(key string) string { return "backfill-" + key }
 // knownRuns finds the newest run that each time has.
 func knownRuns(h *engine.Home, times []*past) error {
 	for _, p := range times {
-		var newest string
+		var ids []string
 		for _, key := range []string{p.key, backfillKey(p.key)} {
 			rows, err := h.Ledger(store.LedgerFilter{Key: key, At: p.at})
 			if err != nil {
 				return err
 			}
 			for i := range rows {
-				newest = max(newest, rows[i].Run) // ids sort by time
+				ids = append(ids, rows[i].Run)
 			}
 		}
-		if newest == "" {
-			continue
+		slices.Sort(ids) // they sort by time
+		for _, id := range slices.Backward(ids) {
+			rec, err := h.Get(id)
+			if errors.Is(err, store.ErrNoRun) {
+				continue // it did not begin, or is not kept any more
+			}
+			if err != nil {
+				return err
+			}
+			// The newest counts, but for one that succeeded: that will do.
+			if p.run == "" || rec.Status == "succeeded" {
+				p.run, p.status = rec.ID, statusOf(h, &rec)
+			}
+			if rec.Status == "succeeded" {
+				break
+			}
 		}
-		rec, err := h.Get(newest)
-		if errors.Is(err, store.ErrNoRun) {
-			continue // it was not begun, or is not kept any more
-		}
-		if err != nil {
-			return err
-		}
-		p.run, p.status = rec.ID, statusOf(h, &rec)
 	}
 	return nil
 }
@@ -421,6 +427,9 @@ func (b *backfiller) one(ctx context.Context, p *past) error {
 		}
 	}
 	r, err := b.begin(ctx, p, id)
+	if err != nil && ctx.Err() != nil { // it was told to stop
+		return place.Free()
+	}
 	if err != nil {
 		return errors.Join(startError(err), place.Free())
 	}
@@ -451,7 +460,7 @@ func (b *backfiller) begin(ctx context.Context, p *past, id string) (*engine.Run
 	now := time.Now()
 	cause := store.Cause{Key: backfillKey(p.key), Workflow: w.Name, Trigger: "backfill", What: d.Cron + " " + d.Timezone, Upto: now}
 	row := store.Row{Key: cause.Key, At: p.at, What: "run " + id, Fate: schedule.Fired, Decided: now, Run: id, Begun: true}
-	if _, err := b.home.Decide([]store.Cause{cause}, []store.Row{row}); err != nil {
+	if _, err := b.home.Decide([]store.Cause{cause}, []store.Row{row}, nil); err != nil {
 		return nil, &engine.FolderError{Err: err}
 	}
 	return b.engine.Start(b.plan, engine.Options{

@@ -166,7 +166,7 @@ func otherParams(run string, differ []string) string {
 // runPlan runs a plan and shows it. h may be nil.
 func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *engine.Home, signals *signals, begin func(context.Context, *engine.Engine, view) (*engine.Run, error)) (_ *engine.Summary, err error) {
 	v := newView(std, plan, f)
-	traces, err := newTracer(ctx, func(format string, args ...any) { v.say("flow: " + fmt.Sprintf(format, args...)) })
+	traces, err := newTracer(func(format string, args ...any) { v.say("flow: " + fmt.Sprintf(format, args...)) })
 	if err != nil {
 		return nil, usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}

@@ -77,7 +77,7 @@ func listLedger(std streams, h *engine.Home, f store.LedgerFilter, asJSON bool) 
 	for i := range rows {
 		r := &rows[i]
 		if asJSON {
-			err = encoder(std.out).Encode(ledgerLine{utc(r.At), r.Workflow, r.Trigger, whatOf(r), r.Fate, r.Shifted, utc(r.Decided), r.Run, r.Note})
+			err = encoder(std.out).Encode(ledgerLine{utc(r.At), r.Workflow, r.Trigger, whatOf(r), r.Fate, r.Shifted, utc(r.Decided), runOf(r), r.Note})
 		} else {
 			_, err = fmt.Fprintln(std.out, rowLine(r, st))
 		}
@@ -99,6 +99,14 @@ func whatOf(r *store.Row) string {
 	return r.What
 }
 
+// runOf is the run that a row has started; "": none.
+func runOf(r *store.Row) string {
+	if r.Fate == "failed" || r.Fate == "skipped" {
+		return ""
+	}
+	return r.Run
+}
+
 // rowLine is a row of the ledger in one line.
 func rowLine(r *store.Row, st style) string {
 	status := map[string]string{"fired": "succeeded", "caught_up": "succeeded", "missed": "failed", "failed": "failed"}[r.Fate]
@@ -112,15 +120,15 @@ func rowLine(r *store.Row, st style) string {
 		}
 	}
 	parts := []string{at.Format("Mon 2006-01-02 15:04:05 -07:00"), st.status(status, pad(r.Fate, 9)), pad(r.Workflow, 16)}
-	if r.Run != "" {
-		parts = append(parts, st.faint(r.Run))
+	if run := runOf(r); run != "" {
+		parts = append(parts, st.faint(run))
 	}
 	what := r.Trigger
 	if r.Trigger == "schedule" {
 		what = ""
 	}
 	if of := whatOf(r); of != "" {
-		what = strings.TrimSpace(what + " " + of)
+		what = strings.TrimSpace(what + " " + printable(of))
 	}
 	parts = append(parts, st.faint(what))
 	if r.Shifted {
@@ -130,7 +138,7 @@ func rowLine(r *store.Row, st style) string {
 		parts = append(parts, duration(late)+" late")
 	}
 	if r.Note != "" {
-		parts = append(parts, r.Note)
+		parts = append(parts, printable(r.Note))
 	}
 	return strings.TrimRight(strings.Join(parts, "  "), " ")
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -181,7 +180,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.sched = schedule.NewService(ledger{s.home}, s.runner, s.say)
 	s.runner.service = s.sched
 	var err error
-	if s.runner.traces, err = newTracer(ctx, s.say); err != nil {
+	if s.runner.traces, err = newTracer(s.say); err != nil {
 		return errors.Join(usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err), e.Close())
 	}
 	s.folder = schedule.NewFolder(s.dir, s.home, engine.Check)
@@ -211,7 +210,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	group.Go(func() { schedule.NewWatcher(s.sched, ledger{s.home}, s.say).Run(work) })
 	group.Go(func() { s.runner.look(work) })
 	group.Go(func() { s.watch(work) })
-	group.Go(func() { s.collect(work) })
+	go s.collect(work) // whatever it is at may be left at any moment
 	s.leads.Store(true)
 	served := make(chan error, 1)
 	go func() { served <- s.serveHTTP(srv, ln) }()
@@ -236,8 +235,28 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.runner.close()
 	s.leads.Store(false)
 	failed = errors.Join(failed, s.shutDown(local), free())
+	over := make(chan struct{})
+	group.Go(func() { s.giveWay(srv, over) })
 	s.drain(sigs)
+	close(over)
+	group.Wait()
 	return errors.Join(failed, s.shutDown(srv), e.Close(), s.runner.traces.close())
+}
+
+// giveWay gives up the address, for which a service that drains has no need, as soon as
+// another one leads.
+func (s *service) giveWay(srv *http.Server, over <-chan struct{}) {
+	for {
+		if _, led := s.home.Leader(); led {
+			_ = s.shutDown(srv) // it ends anyway
+			return
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-over:
+			return
+		}
+	}
 }
 
 // heed does what a signal asks for; false: to end.
@@ -269,6 +288,9 @@ func (s *service) drain(sigs <-chan os.Signal) {
 		for {
 			select {
 			case sig := <-sigs:
+				if sig == home.Replace {
+					s.runner.asked()
+				}
 				if sig == syscall.SIGTERM || sig == syscall.SIGINT {
 					s.log.Info("once more: what runs is gone on with by the next service")
 					cancel()
@@ -290,14 +312,17 @@ func (s *service) handler(tokens []web.Token, hosts []string) (http.Handler, err
 	})
 }
 
-// listen opens the address. Another service that drains may still have it.
+// patienceToListen is how long a service that drains may take to see that another one leads.
+const patienceToListen = 10 * time.Second
+
+// listen opens the address. Another service that drains may still have it for a moment.
 func (s *service) listen(ctx context.Context, sigs <-chan os.Signal) (net.Listener, error) {
 	for began := time.Now(); ; {
 		ln, err := net.Listen("tcp", s.flags.listen)
 		if err == nil {
 			return ln, nil
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > s.flags.drain+10*time.Second {
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > patienceToListen {
 			return nil, usage("--listen names another address, 127.0.0.1:0 any port that is free", "can't listen: %w", err)
 		}
 		select {
@@ -388,11 +413,8 @@ func (s *service) watch(ctx context.Context) {
 	}
 }
 
-// collect removes old runs, once a day, until ctx ends.
+// collect removes old runs, and old times, once a day, until ctx ends.
 func (s *service) collect(ctx context.Context) {
-	if s.flags.keep == (store.Keep{}) {
-		return
-	}
 	for wait := 10 * time.Minute; ; wait = 24 * time.Hour {
 		select {
 		case <-time.After(wait):
@@ -401,6 +423,8 @@ func (s *service) collect(ctx context.Context) {
 		}
 		c, err := s.home.GC(s.flags.keep, time.Now(), false)
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err != nil:
 			s.log.Error("old runs can't be removed", "error", err)
 		case len(c.Runs) > 0:
@@ -451,82 +475,4 @@ func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
 	for path := range old {
 		s.log.Info("workflow removed", "file", filepath.Base(path))
 	}
-}
-
-// ledger is the home as the scheduler and the pages see it.
-type ledger struct{ *store.Store }
-
-// Causes implements schedule.Ledger.
-func (l ledger) Causes() (map[string]schedule.Cause, error) {
-	all, err := l.Store.Causes()
-	out := make(map[string]schedule.Cause, len(all))
-	for k, c := range all {
-		out[k] = schedule.Cause(c)
-	}
-	return out, err
-}
-
-// Decide implements schedule.Ledger.
-func (l ledger) Decide(causes []schedule.Cause, rows []schedule.Row) ([]bool, error) {
-	cs, rs := make([]store.Cause, len(causes)), make([]store.Row, len(rows))
-	for i := range causes {
-		cs[i] = store.Cause(causes[i])
-	}
-	for i := range rows {
-		rs[i] = store.Row(rows[i])
-	}
-	return l.Store.Decide(cs, rs)
-}
-
-// Settle implements schedule.Ledger.
-func (l ledger) Settle(rows ...schedule.Row) error {
-	rs := make([]store.Row, len(rows))
-	for i := range rows {
-		rs[i] = store.Row(rows[i])
-	}
-	return l.Store.Settle(rs...)
-}
-
-// Unsettled implements schedule.Ledger.
-func (l ledger) Unsettled() ([]schedule.Row, error) {
-	rows, err := l.Store.Unsettled()
-	out := make([]schedule.Row, len(rows))
-	for i := range rows {
-		out[i] = schedule.Row(rows[i])
-	}
-	return out, err
-}
-
-// EndedAfter implements schedule.Ends.
-func (l ledger) EndedAfter(workflow string, after time.Time) ([]schedule.End, error) {
-	runs, err := l.Store.EndedAfter(workflow, after)
-	out := make([]schedule.End, len(runs))
-	for i := range runs {
-		out[i] = schedule.End{Run: runs[i].ID, Status: runs[i].Status, At: runs[i].Ended}
-	}
-	return out, err
-}
-
-// Ledger implements web.Ledger.
-func (l ledger) Ledger(q web.LedgerQuery) ([]web.Fate, error) {
-	rows, err := l.Store.Ledger(store.LedgerFilter{Workflow: q.Workflow, Run: q.Run, Before: q.Before, Limit: q.Limit})
-	out := make([]web.Fate, len(rows))
-	for i := range rows {
-		r := &rows[i]
-		what := r.Of
-		if r.What != "" && r.Trigger != "manual" {
-			what = r.What
-		}
-		out[i] = web.Fate{
-			Workflow: r.Workflow, Trigger: r.Trigger, What: what, At: r.At, Decided: r.Decided,
-			Fate: r.Fate, Shifted: r.Shifted, Run: r.Run, Note: r.Note,
-		}
-	}
-	return out, err
-}
-
-// orderOf is an order as the ledger keeps it.
-func orderOf(o web.StartOptions) (schedule.Order, error) {
-	params, err := encodeParams(o.Params)
-	return schedule.Order{Params: json.RawMessage(params), Only: o.Only, From: o.From}, err
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"flow/engine"
 	"flow/internal/cron"
 	"flow/internal/schedule"
+	"flow/internal/store"
 	"flow/internal/web"
 )
 
@@ -124,17 +126,40 @@ func (s *service) fire(ctx context.Context, cause, key string, order schedule.Or
 		return "", err
 	}
 	if runs[0] != id {
-		return runs[0], nil
+		return runs[0], s.same(runs[0], &order)
 	}
-	select { // one that waits for its turn begins later
+	return id, s.begins(ctx, begun)
+}
+
+// begins waits for a moment until a run has begun, or was refused. One that waits for its
+// turn begins later.
+func (s *service) begins(ctx context.Context, begun <-chan error) error {
+	select {
 	case err := <-begun:
 		if err != nil {
-			return "", fmt.Errorf("%w: %w", web.ErrConflict, err)
+			return fmt.Errorf("%w: %w", web.ErrConflict, err)
 		}
 	case <-time.After(patienceToBegin):
 	case <-ctx.Done():
 	}
-	return id, nil
+	return nil
+}
+
+// same tells what has become of a run that was asked for before with the same key, where
+// that is not what is asked for now.
+func (s *service) same(id string, order *schedule.Order) error {
+	rows, err := s.home.Ledger(store.LedgerFilter{Run: id, Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	r := &rows[0]
+	if r.Fate == schedule.Failed || r.Fate == schedule.Skipped {
+		return fmt.Errorf("%w: asked for before with this key, and %s: %s", web.ErrConflict, r.Fate, r.Note)
+	}
+	if text, err := json.Marshal(order); err != nil || string(text) != r.Params {
+		return fmt.Errorf("%w: this key was used before, for another request: run %s", web.ErrConflict, id)
+	}
+	return nil
 }
 
 // patienceToBegin is how long who asks for a run waits for its beginning.
@@ -156,10 +181,7 @@ func (s *service) Cancel(_ context.Context, id string) error {
 	if !rec.Ended.IsZero() {
 		return fmt.Errorf("%w: run %s has ended: %s", web.ErrConflict, id, rec.Status)
 	}
-	if there, err := s.home.RequestCancel(id); err != nil || there {
-		return err
-	}
-	return fmt.Errorf("%w: run %s is interrupted: nobody runs it; resume it first", web.ErrConflict, id)
+	return s.home.WishCancel(id) // of one that is interrupted: it is gone on with, and ends in order
 }
 
 // Retry implements web.Control.
@@ -181,7 +203,7 @@ func (s *service) Retry(ctx context.Context, id string, o web.RetryOptions) (str
 }
 
 // Resume implements web.Control.
-func (s *service) Resume(_ context.Context, id string) error {
+func (s *service) Resume(ctx context.Context, id string) error {
 	rec, err := s.home.Get(id)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, web.ErrNotFound)
@@ -192,8 +214,10 @@ func (s *service) Resume(_ context.Context, id string) error {
 	if _, owned := s.home.Owner(id); owned {
 		return fmt.Errorf("%w: run %s is running", web.ErrConflict, id)
 	}
+	begun := s.runner.expect(id)
+	defer s.runner.expected(id)
 	s.runner.resume(&rec)
-	return nil
+	return s.begins(ctx, begun)
 }
 
 // Hook implements web.Control.
@@ -243,15 +267,22 @@ func (s *service) hooked(ctx context.Context, w *dag.Workflow, t *dag.Trigger, h
 	if err != nil {
 		return "", &web.InputError{Err: err}
 	}
-	return s.fire(ctx, schedule.KeyOfTrigger(w, t), delivery(h), order)
+	run, err := s.fire(ctx, schedule.KeyOfTrigger(w, t), delivery(h), order)
+	if errors.Is(err, web.ErrConflict) { // why is for people who may look, not for who calls
+		return "", fmt.Errorf("%w: no run was started", web.ErrConflict)
+	}
+	return run, err
 }
 
 // delivery is what a sender calls a request; it sends the same once more where it doubts
 // that it has arrived. "": it has no name.
 func delivery(h http.Header) string {
 	for _, name := range []string{"Webhook-Id", "X-Github-Delivery", "X-Gitea-Delivery", "Idempotency-Key"} {
-		if id := h.Get(name); id != "" {
-			return id[:min(len(id), 200)]
+		if id := h.Get(name); len(id) > 200 {
+			sum := sha256.Sum256([]byte(id))
+			return hex.EncodeToString(sum[:])
+		} else if id != "" {
+			return id
 		}
 	}
 	return ""
@@ -340,28 +371,38 @@ func mac(key []byte, parts ...[]byte) []byte {
 // whoever reaches the address can make them be asked for.
 type hookSecrets struct {
 	mu    sync.Mutex
-	known map[string]hookSecret
+	known map[string]*hookSecret
 }
 
 type hookSecret struct {
+	mu    sync.Mutex // held while it is read
 	value string
 	err   error
-	read  time.Time
+	until time.Time // it is good
 }
 
 func (s *hookSecrets) get(ctx context.Context, e *engine.Engine, w *dag.Workflow, name string) (string, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := w.Name + "/" + name
-	if was, ok := s.known[key]; ok && time.Since(was.read) < time.Minute {
-		return was.value, was.err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	value, err := e.Secret(ctx, w, name)
 	if s.known == nil {
-		s.known = make(map[string]hookSecret)
+		s.known = make(map[string]*hookSecret)
 	}
-	s.known[key] = hookSecret{value, err, time.Now()}
-	return value, err
+	key := w.Name + "/" + name
+	one := s.known[key]
+	if one == nil {
+		one = new(hookSecret)
+		s.known[key] = one
+	}
+	s.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if time.Now().Before(one.until) {
+		return one.value, one.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // whoever asks may hang up
+	defer cancel()
+	one.value, one.err = e.Secret(ctx, w, name)
+	if one.until = time.Now().Add(time.Minute); one.err != nil {
+		one.until = time.Now().Add(time.Second)
+	}
+	return one.value, one.err
 }

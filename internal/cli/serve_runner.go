@@ -33,6 +33,7 @@ type serveRunner struct {
 	begun  map[string]chan error // by id: who waits for its beginning
 	live   map[string]*liveRun   // by id
 	lines  map[string][]func()   // by workflow: what waits to take a place, in order
+	others map[string]bool       // by id: runs that other processes have in hand
 	delays map[string]*delay     // by id: runs that could not go on
 	closed bool
 	wg     sync.WaitGroup
@@ -42,6 +43,7 @@ type serveRunner struct {
 type liveRun struct {
 	run    *engine.Run // nil: it has not begun here
 	begins bool        // it is about to
+	again  bool        // it has begun before: it is to be gone on with
 	place  *home.Place
 	cancel context.CancelCauseFunc // of what it waits for before
 }
@@ -66,7 +68,7 @@ var (
 func newServeRunner(e *engine.Engine, h *engine.Home, dir string, say func(string, ...any)) *serveRunner {
 	r := &serveRunner{
 		engine: e, home: h, dir: dir, say: say, begin: make(chan struct{}, beginAtOnce),
-		live: make(map[string]*liveRun), lines: make(map[string][]func()), delays: make(map[string]*delay), begun: make(map[string]chan error),
+		live: make(map[string]*liveRun), lines: make(map[string][]func()), delays: make(map[string]*delay), others: make(map[string]bool), begun: make(map[string]chan error),
 	}
 	r.ctx, r.stop = context.WithCancelCause(context.Background())
 	return r
@@ -92,19 +94,29 @@ func (r *serveRunner) expected(id string) {
 
 // tell passes news on.
 func (r *serveRunner) tell(n schedule.News) {
-	r.mu.Lock()
-	if told := r.begun[n.Run]; told != nil && (n.Begun || n.Err != nil) {
-		told <- n.Err
-		delete(r.begun, n.Run)
+	if n.Begun || n.Err != nil {
+		r.answer(n.Run, n.Err)
 	}
-	r.mu.Unlock()
 	r.service.Tell(n)
 }
 
+// answer tells who expects a run to begin.
+func (r *serveRunner) answer(id string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if told := r.begun[id]; told != nil {
+		told <- err
+		delete(r.begun, id)
+	}
+}
+
 // Live implements schedule.Runner.
-func (r *serveRunner) Live(id string) bool {
+func (r *serveRunner) Live(id string) (bool, error) {
 	rec, err := r.home.Get(id)
-	return err == nil && rec.Ended.IsZero()
+	if errors.Is(err, store.ErrNoRun) {
+		return false, nil
+	}
+	return err == nil && rec.Ended.IsZero(), err
 }
 
 // Replace implements schedule.Runner.
@@ -113,12 +125,14 @@ func (r *serveRunner) Replace(id string) {
 	defer r.mu.Unlock()
 	l := r.live[id]
 	switch {
-	case l == nil:
-		_, _ = r.home.RequestCancel(id) // another process has it, or nobody: then it will be resumed
-	case l.run != nil:
+	case l != nil && l.run != nil:
 		l.run.Replace()
-	default:
+	case l != nil && !l.again:
 		l.cancel(errReplaced)
+	default: // another process has it, or it is to be gone on with: it ends then
+		if err := r.home.WishCancel(id); err != nil {
+			r.say("run %s can't be told to make room: %v", id, err)
+		}
 	}
 }
 
@@ -127,6 +141,10 @@ func (r *serveRunner) Launch(f schedule.Firing) {
 	ctx, l := r.claim(f.Run)
 	if l == nil {
 		return // it is in hand, and will be told of
+	}
+	if _, err := r.home.Get(f.Run); err == nil { // it began, and a crash came before that was in the ledger
+		r.goOn(ctx, f.Run, f.Version.Plan.Workflow, l)
+		return
 	}
 	r.inTurn(f.Version.Plan.Workflow, func(turn func()) {
 		r.fire(ctx, &f, l, turn)
@@ -143,21 +161,27 @@ func (r *serveRunner) claim(id string) (context.Context, *liveRun) {
 		return nil, nil
 	}
 	r.live[id] = l
+	r.wg.Add(1)
 	return ctx, l
 }
 
+// release gives a run out of this process's hands. Others are told of it after that, or
+// would see it in two.
 func (r *serveRunner) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, id)
 }
 
-// inTurn calls do on a goroutine of its own. Runs of a workflow with a limit take their
+// inTurn calls do on a goroutine of its own, for a run that was claimed. Runs of a workflow with a limit take their
 // places one after the other: the next begins when do calls turn, which it does in any
 // case.
 func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 	if w.Concurrency.MaxRuns == 0 {
-		r.wg.Go(func() { do(func() {}) })
+		go func() {
+			defer r.wg.Done()
+			do(func() {})
+		}()
 		return
 	}
 	next := func() {
@@ -168,16 +192,19 @@ func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 		}
 		r.mu.Unlock()
 		if len(line) > 0 {
-			r.wg.Go(line[0])
+			go line[0]()
 		}
 	}
-	one := func() { do(sync.OnceFunc(next)) }
+	one := func() {
+		defer r.wg.Done()
+		do(sync.OnceFunc(next))
+	}
 	r.mu.Lock()
 	r.lines[w.Name] = append(r.lines[w.Name], one)
 	alone := len(r.lines[w.Name]) == 1
 	r.mu.Unlock()
 	if alone {
-		r.wg.Go(one)
+		go one()
 	}
 }
 
@@ -188,7 +215,8 @@ func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, 
 		r.refused(ctx, f.Run, context.Cause(ctx))
 		return
 	}
-	place, err := r.place(ctx, f.Version.Plan.Workflow, f.Run)
+	w := f.Version.Plan.Workflow
+	place, err := r.place(ctx, w, f.Run, w.Concurrency.OnLimit)
 	if err != nil {
 		r.refused(ctx, f.Run, err)
 		return
@@ -202,12 +230,25 @@ func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, 
 	r.follow(ctx, f.Run, l, run, err)
 }
 
-// place takes one of the places that the runs of a workflow have.
-func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run string) (*home.Place, error) {
+// place takes one of the places that the runs of a workflow have. Where that fails, it is
+// tried again: it is no fault of the run.
+func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run, onLimit string) (*home.Place, error) {
 	if w.Concurrency.MaxRuns == 0 {
 		return nil, nil
 	}
-	return home.Take(ctx, home.Request{Home: r.dir, Workflow: w.Name, Run: run, Places: w.Concurrency.MaxRuns, OnLimit: w.Concurrency.OnLimit})
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		place, err := home.Take(ctx, home.Request{Home: r.dir, Workflow: w.Name, Run: run, Places: w.Concurrency.MaxRuns, OnLimit: onLimit})
+		if err == nil || errors.Is(err, home.ErrTaken) || ctx.Err() != nil {
+			return place, err
+		}
+		if wait == time.Second {
+			r.say("run %s can't take its place, and tries again: %v", run, err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // refused tells that a run will not begin; one that only waits for the next service is
@@ -217,6 +258,15 @@ func (r *serveRunner) refused(ctx context.Context, id string, err error) {
 	begins := r.live[id] != nil && r.live[id].begins
 	r.mu.Unlock()
 	r.release(id)
+	if _, there := r.home.Get(id); there == nil { // it has begun before, and goes on later
+		if !errors.Is(context.Cause(ctx), errStopping) {
+			r.tried(id)
+			r.say("run %s can't go on yet: %v", id, err)
+			r.answer(id, err)
+			r.tell(schedule.News{Run: id, Begun: true})
+		}
+		return
+	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStopping), errors.Is(cause, errWithdrawn) && !begins: // that has been told
 		return
@@ -225,8 +275,7 @@ func (r *serveRunner) refused(ctx context.Context, id string, err error) {
 	case errors.Is(err, home.ErrTaken), errors.Is(cause, errReplaced):
 		err = fmt.Errorf("%w: %w", schedule.ErrSkipped, err)
 	default:
-		r.tried(id)
-		r.say("run %s can't begin, or go on: %v", id, err)
+		r.say("run %s can't begin: %v", id, err)
 	}
 	r.tell(schedule.News{Run: id, Err: err, Ended: true})
 }
@@ -256,8 +305,8 @@ func (r *serveRunner) patiently(ctx context.Context, id string, begin func() (*e
 	}
 }
 
-// start begins a run, or goes on with it where it has begun: a service that was killed
-// then may not have told the ledger.
+// start begins a run, or goes on with it where it has begun: a service that drains may have
+// been a moment faster.
 func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Run, error) {
 	_, err := r.home.Get(f.Run)
 	if err == nil {
@@ -305,11 +354,14 @@ func orderParams(o *schedule.Order) (map[string]any, error) {
 // follow tells of a run until it has ended.
 func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *engine.Run, err error) {
 	if owned, ok := errors.AsType[*store.OwnedError](err); ok {
-		r.tell(schedule.News{Run: id, Begun: true})
 		r.free(l)
+		r.mu.Lock()
+		r.others[id] = true // look sees its end
+		r.mu.Unlock()
 		r.release(id)
+		r.tell(schedule.News{Run: id, Begun: true})
 		r.say("run %s is in the hands of process %d", id, owned.Owner.PID)
-		return // look sees its end
+		return
 	}
 	if errors.As(err, new(*engine.EndedError)) {
 		r.free(l)
@@ -351,6 +403,9 @@ func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *en
 		r.tried(id)
 		return // it was interrupted: look goes on with it
 	}
+	r.mu.Lock()
+	delete(r.delays, id)
+	r.mu.Unlock()
 	r.tell(schedule.News{Run: id, Ended: true})
 }
 
@@ -366,11 +421,16 @@ const lookEvery = 3 * time.Second
 // look goes on with runs that a service has started and that nobody runs any more, and
 // sees the end of those that another process has in hand, until ctx ends.
 func (r *serveRunner) look(ctx context.Context) {
-	others := make(map[string]bool)
+	trouble := ""
 	for ctx.Err() == nil {
-		if err := r.lookOnce(others); err != nil {
-			r.say("runs that were interrupted can't be looked for: %v", err)
+		text := ""
+		if err := r.lookOnce(); err != nil {
+			text = err.Error()
 		}
+		if text != "" && text != trouble {
+			r.say("runs that were interrupted can't be looked for: %s", text)
+		}
+		trouble = text
 		select {
 		case <-time.After(lookEvery):
 		case <-ctx.Done():
@@ -378,29 +438,43 @@ func (r *serveRunner) look(ctx context.Context) {
 	}
 }
 
-func (r *serveRunner) lookOnce(others map[string]bool) error {
+func (r *serveRunner) lookOnce() error {
 	unended, err := r.home.Unended()
 	if err != nil {
 		return err
 	}
-	now := make(map[string]bool)
+	owned := make(map[string]bool)
 	for i := range unended {
 		rec := &unended[i]
 		if !r.mayTry(rec.ID) {
 			continue
 		}
-		if _, owned := r.home.Owner(rec.ID); owned {
-			now[rec.ID], others[rec.ID] = true, true
+		if _, is := r.home.Owner(rec.ID); !is {
+			r.resume(rec)
 			continue
 		}
-		r.resume(rec)
+		owned[rec.ID] = true
 	}
-	for id := range others {
-		if now[id] {
-			continue
+	r.mu.Lock()
+	for id := range owned {
+		r.others[id] = true
+	}
+	var gone []string
+	for id := range r.others {
+		if !owned[id] {
+			gone = append(gone, id)
 		}
-		delete(others, id)
-		if !r.Live(id) {
+	}
+	r.mu.Unlock()
+	for _, id := range gone {
+		live, err := r.Live(id)
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		delete(r.others, id)
+		r.mu.Unlock()
+		if !live { // else it is gone on with
 			r.tell(schedule.News{Run: id, Ended: true})
 		}
 	}
@@ -441,15 +515,19 @@ func (r *serveRunner) resume(rec *store.Run) {
 			w = was
 		}
 	}
-	id := rec.ID
-	if w.Concurrency.OnLimit != "" {
-		w.Concurrency.OnLimit = "queue" // it had its place
-	}
+	r.goOn(ctx, rec.ID, w, l)
+}
+
+// goOn goes on with a run that was claimed. It waits for a place: it had one before.
+func (r *serveRunner) goOn(ctx context.Context, id string, w *dag.Workflow, l *liveRun) {
+	r.mu.Lock()
+	l.again = true
+	r.mu.Unlock()
 	r.inTurn(w, func(turn func()) {
 		defer turn()
-		place, err := r.place(ctx, w, id)
+		place, err := r.place(ctx, w, id, "queue")
 		if err != nil {
-			r.release(id)
+			r.refused(ctx, id, err)
 			return
 		}
 		l.place = place
@@ -491,7 +569,7 @@ func (r *serveRunner) find(id string) *engine.Run {
 func (r *serveRunner) withdraw(id string) bool {
 	r.mu.Lock()
 	l := r.live[id]
-	waits := l != nil && l.run == nil
+	waits := l != nil && l.run == nil && !l.again
 	begins := waits && l.begins // too late: it is cancelled once it has begun
 	if waits {
 		l.cancel(errWithdrawn)

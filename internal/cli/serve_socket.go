@@ -21,20 +21,19 @@ import (
 )
 
 // socketName is where the service of a home listens for commands of whoever owns that:
-// the file system lets nobody else in.
-const socketName = "service.sock"
+// the folder lets nobody else in.
+const socketName = "service/socket"
 
 // listenToCommands opens the socket; nil: the home's path is too long for one, or its file
 // system has none. Commands do without it then.
 func listenToCommands(root string) net.Listener {
 	path := filepath.Join(root, socketName)
+	if os.MkdirAll(filepath.Dir(path), 0o700) != nil || os.Chmod(filepath.Dir(path), 0o700) != nil {
+		return nil
+	}
 	_ = os.Remove(path) // of a service that was killed: this one has the lead
 	ln, err := net.Listen("unix", path)
 	if err != nil {
-		return nil
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		ln.Close()
 		return nil
 	}
 	return ln
@@ -160,7 +159,7 @@ func watchRun(ctx context.Context, std streams, h *engine.Home, id string, f *ru
 			}
 			asked = true
 			v.say("flow: " + signalName(sig) + ": the run is asked to end; once more to leave it to itself")
-			if _, err := h.RequestCancel(id); err != nil {
+			if err := h.WishCancel(id); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
@@ -169,12 +168,19 @@ func watchRun(ctx context.Context, std streams, h *engine.Home, id string, f *ru
 	}
 }
 
-// awaitRun waits until a run has begun.
+// awaitRun waits until a run has begun; an error is why it won't.
 func awaitRun(h *engine.Home, id string, signals *signals) (store.Run, error) {
 	for {
 		rec, err := h.Get(id)
 		if !errors.Is(err, store.ErrNoRun) {
 			return rec, err
+		}
+		rows, err := h.Ledger(store.LedgerFilter{Run: id, Limit: 1})
+		if err != nil {
+			return rec, err
+		}
+		if len(rows) > 0 && rows[0].Begun && runOf(&rows[0]) == "" {
+			return rec, &codeError{code: exitFailed, err: fmt.Errorf("the run did not begin: %s", rows[0].Note)}
 		}
 		select {
 		case <-time.After(watchEvery):

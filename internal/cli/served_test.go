@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -255,6 +256,9 @@ func TestServeStart(t *testing.T) {
 	if other := s.start("greet", nil, "Idempotency-Key", "k2"); other == first {
 		t.Error("another key is another run")
 	}
+	if code, out := s.ask(http.MethodPost, "/api/v1/runs", map[string]any{"workflow": "greet", "params": map[string]any{"n": 2}}, "Idempotency-Key", "k1"); code != http.StatusConflict {
+		t.Errorf("%d %v", code, out)
+	}
 	for _, c := range []struct {
 		in   any
 		code int
@@ -485,6 +489,69 @@ tasks: { wait: { run: 'until [ -e go ]; do sleep 0.02; done' } }
 	second.ends(first, "running")
 	second.write("go", "")
 	second.ends(first, "succeeded")
+}
+
+// A service that is told to end gives its place to the one that stands by, at the same
+// address, while its own runs still go on.
+func TestServeHandover(t *testing.T) {
+	s := newServant(t, map[string]string{
+		"long.yaml": "name: long\ntasks: { wait: { run: 'until [ -e go ]; do sleep 0.02; done' } }\n",
+		"tick.yaml": "name: tick\nschedule: [{ cron: '@every 1s', overlap: allow, catchup: none }]\ntasks: { a: { run: 'true' } }\n",
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ln.Addr().String()
+	ln.Close()
+	s.serve("--listen", at, "--drain", "1m")
+	first := s.start("long", nil)
+	s.ends(first, "running")
+	second := (&servant{t: t, dir: s.dir, home: s.home}).begin("--listen", at, "--drain", "1s")
+	second.until("it stands by", func() bool { return strings.Contains(second.log.String(), "standing by") })
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	second.serves()
+	fired := len(second.rows("tick"))
+	second.until("it fires", func() bool { return len(second.rows("tick")) > fired+1 })
+	second.ends(first, "running")
+	second.write("go", "")
+	second.ends(first, "succeeded")
+	<-s.ended
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("%d: %s", code, s.log)
+	}
+	for _, r := range second.rows("tick") {
+		if r.Fate != "fired" && r.Fate != "caught_up" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// A run that is interrupted can be cancelled: it is gone on with, and ends in order.
+func TestServeCancelInterrupted(t *testing.T) {
+	s := newServant(t, map[string]string{"waits.yaml": `name: waits
+concurrency: { max_runs: 1, on_limit: queue }
+tasks: { a: { run: 'until [ -e go ]; do sleep 0.02; done; echo ran >> out' } }
+finally: { z: { run: 'echo tidied >> out' } }
+`}).serve()
+	first := s.start("waits", nil)
+	s.ends(first, "running")
+	s.end(syscall.SIGKILL)
+	cmd := exec.Command("flow", "run", filepath.Join(s.dir, "waits.yaml"), "--home", s.home) // takes its place meanwhile
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.begin()
+	s.serves()
+	if code, out := s.ask(http.MethodPost, "/api/v1/runs/"+first+"/cancel", nil); code != http.StatusAccepted {
+		t.Fatalf("%d %v", code, out)
+	}
+	s.write("go", "")
+	_ = cmd.Wait()
+	s.ends(first, "cancelled")
+	if out := readFile(t, filepath.Join(s.dir, "out")); strings.Count(out, "tidied") != 2 || strings.Count(out, "ran") != 1 {
+		t.Errorf("%q", out)
+	}
 }
 
 // Tokens let in, those that only read do not more, and none lets nobody in.

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -30,15 +27,11 @@ type tracer struct {
 	tracer   trace.Tracer
 }
 
-// newTracer returns a tracer if the environment names an endpoint
-// (OTEL_EXPORTER_OTLP_ENDPOINT), as all variables of OpenTelemetry's SDK are heeded; else
-// nil. say is told what goes wrong.
-func newTracer(ctx context.Context, say func(format string, args ...any)) (*tracer, error) {
-	if cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) == "" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
-		return nil, nil
-	}
-	to, err := otlptracehttp.New(ctx)
-	if err != nil {
+// newTracer returns a tracer if the environment names an endpoint; else nil. say is told
+// what goes wrong.
+func newTracer(say func(format string, args ...any)) (*tracer, error) {
+	to, err := newExporter()
+	if to == nil {
 		return nil, err
 	}
 	about, err := resource.Merge(
@@ -46,7 +39,7 @@ func newTracer(ctx context.Context, say func(format string, args ...any)) (*trac
 		resource.Environment(), // OTEL_SERVICE_NAME
 	)
 	if err != nil {
-		return nil, errors.Join(err, to.Shutdown(ctx))
+		return nil, err
 	}
 	var once sync.Map // a collector that is down is told of once
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {

@@ -2,36 +2,37 @@ package cli
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/oklog/ulid/v2"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // A run is a trace, whose id is the run's, and each attempt a span of it.
 func TestTraces(t *testing.T) {
 	var mu sync.Mutex
-	spans := make(map[string][]*tracepb.Span)
+	busy := true
+	spans := make(map[string][]otlpSpan)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, err := io.ReadAll(r.Body)
-		var req collector.ExportTraceServiceRequest
-		if err == nil {
-			err = proto.Unmarshal(text, &req)
-		}
-		if err != nil || r.URL.Path != "/v1/traces" {
-			t.Errorf("%s: %v", r.URL.Path, err)
-		}
 		mu.Lock()
 		defer mu.Unlock()
+		if busy { // it is sent again
+			busy = false
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		var req otlpRequest
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Api-Key") != "a b" {
+			t.Errorf("%s, %v: %v", r.URL.Path, r.Header, err)
+		}
 		for _, rs := range req.ResourceSpans {
 			for _, ss := range rs.ScopeSpans {
 				for _, s := range ss.Spans {
@@ -42,6 +43,7 @@ func TestTraces(t *testing.T) {
 	}))
 	defer srv.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", srv.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b")
 	t.Setenv("FLOW_HOME", t.TempDir())
 	file := filepath.Join(t.TempDir(), "w.yaml")
 	text := "name: traced\ntasks:\n  a: {run: 'test $FLOW_ATTEMPT = 2', retry: {attempts: 2}}\n  b: {run: 'exit 3', needs: [a]}\n"
@@ -65,16 +67,19 @@ func TestTraces(t *testing.T) {
 	root, id := spans["traced"][0], ulid.MustParse(summary.Run)
 	for name, all := range spans {
 		for _, s := range all {
-			if !bytes.Equal(s.TraceId, id[:]) || name != "traced" && !bytes.Equal(s.ParentSpanId, root.SpanId) {
+			if s.TraceID != hex.EncodeToString(id[:]) || name != "traced" && s.Parent != root.SpanID {
 				t.Errorf("%s is no part of the trace", name)
 			}
-			if s.EndTimeUnixNano < s.StartTimeUnixNano || s.StartTimeUnixNano < root.StartTimeUnixNano || s.EndTimeUnixNano > root.EndTimeUnixNano {
-				t.Errorf("%s: from %d to %d", name, s.StartTimeUnixNano, s.EndTimeUnixNano)
+			if s.End < s.Start || s.Start < root.Start || s.End > root.End {
+				t.Errorf("%s: from %s to %s", name, s.Start, s.End)
 			}
 		}
 	}
-	failed := func(s *tracepb.Span) bool { return s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR }
+	failed := func(s otlpSpan) bool { return s.Status.Code == otlpError }
 	if !failed(root) || !failed(spans["a"][0]) || failed(spans["a"][1]) || !failed(spans["b"][0]) {
 		t.Errorf("%v", spans)
+	}
+	if about := fmt.Sprint(spans["b"][0].Attributes); !strings.Contains(about, "process.exit.code map[intValue:3]") {
+		t.Error(about)
 	}
 }

@@ -70,75 +70,101 @@ func NewKeeper(l Ledger, r Runner) (*Keeper, error) {
 }
 
 // Update tells what the files say now. What is new counts from now on; what was counted
-// before, also by an earlier keeper, goes on from where that was.
+// before, also by an earlier keeper, goes on from where that was. After an error nothing is
+// changed, and it is to be called again.
 func (k *Keeper) Update(versions []*Version, now time.Time) error {
-	defer k.look()
-	before := k.entries
-	k.entries, k.order = make(map[string]*entry), nil
+	entries, order := make(map[string]*entry), []*entry(nil)
 	var changed []Cause
 	for _, v := range versions {
 		for _, e := range entriesOf(v) {
-			if k.entries[e.cause.Key] != nil {
+			if entries[e.cause.Key] != nil {
 				continue // the same twice is once
 			}
-			k.adopt(e, before[e.cause.Key], now)
-			k.entries[e.cause.Key] = e
-			k.order = append(k.order, e)
+			if err := k.adopt(e, now); err != nil {
+				return err
+			}
+			entries[e.cause.Key] = e
+			order = append(order, e)
 			if k.known[e.cause.Key] != e.cause {
 				changed = append(changed, e.cause)
 			}
 		}
 	}
 	for key, c := range k.known {
-		if c.Active && k.entries[key] == nil {
+		if c.Active && entries[key] == nil {
 			c.Active = false
 			changed = append(changed, c)
 		}
 	}
-	if len(changed) > 0 {
-		if _, err := k.ledger.Decide(changed, nil); err != nil {
+	settle := k.unqueue(entries, now.Truncate(time.Millisecond))
+	if len(changed) > 0 || len(settle) > 0 {
+		if _, err := k.ledger.Decide(changed, nil, settle); err != nil {
 			return err
 		}
 	}
 	for _, c := range changed {
 		k.known[c.Key] = c
 	}
-	return k.unqueue(before, now)
+	k.entries, k.order = entries, order
+	for _, e := range order {
+		if !e.cause.Active {
+			e.queue = nil
+		}
+		for _, run := range e.live {
+			k.of[run] = e
+		}
+	}
+	k.look()
+	return nil
 }
 
-// unqueue gives up what waits for its turn of schedules that are gone, or switched off.
-func (k *Keeper) unqueue(before map[string]*entry, now time.Time) error {
+// unqueue returns the rows that wait for their turn of schedules that are gone, or are
+// switched off, as they are to be kept.
+func (k *Keeper) unqueue(entries map[string]*entry, now time.Time) []Row {
 	var settle []Row
-	for key, old := range before {
-		e := k.entries[key]
+	for key, old := range k.entries {
+		e := entries[key]
 		if len(old.queue) == 0 || e != nil && e.cause.Active {
 			continue
 		}
 		note := "its schedule was removed before its turn came"
 		if e != nil {
-			note, e.queue = "its schedule was switched off before its turn came", nil
+			note = offNote
 		}
 		for _, r := range old.queue {
-			r.Fate, r.Begun, r.Note, r.Decided = Skipped, true, note, now.Truncate(time.Millisecond)
+			r.Fate, r.Begun, r.Note, r.Decided = Skipped, true, note, now
 			settle = append(settle, r)
 		}
 	}
-	return k.ledger.Settle(settle...)
+	return settle
 }
+
+const offNote = "its schedule was switched off before its turn came"
 
 // adopt gives an entry its state: that of the one before it in this keeper, that of the
 // ledger, or a new one.
-func (k *Keeper) adopt(e, old *entry, now time.Time) {
-	was, ok := k.known[e.cause.Key]
+func (k *Keeper) adopt(e *entry, now time.Time) error {
+	old, was := k.entries[e.cause.Key], k.known[e.cause.Key]
 	switch {
 	case old != nil:
 		e.live, e.queue = old.live, old.queue
-		for _, run := range e.live {
-			k.of[run] = e
+	case was.Key != "" && e.sched != nil: // an earlier keeper's, or it was away for a while
+		run, err := k.ledger.LastRun(e.cause.Key)
+		if err != nil {
+			return err
+		}
+		live := false
+		if run != "" {
+			if live, err = k.runner.Live(run); err != nil {
+				return err
+			}
+		}
+		if live {
+			e.live = []string{run}
 		}
 	}
 	switch {
-	case e.cause.Active && ok && was.Active:
+	case e.cause.Active && was.Active:
 		e.cause.Upto = was.Upto
 		if old != nil {
 			e.cause.Upto = old.cause.Upto
@@ -149,6 +175,7 @@ func (k *Keeper) adopt(e, old *entry, now time.Time) {
 		e.cause.Upto = now.Truncate(time.Millisecond)
 	}
 	e.seek()
+	return nil
 }
 
 // entriesOf are the schedules and triggers of a workflow.
@@ -227,7 +254,10 @@ func (k *Keeper) look() {
 //
 // Its cost is linear in schedules where something is due, or the clock was set back.
 func (k *Keeper) Tick(now time.Time) (more bool, err error) {
-	d := decision{k: k, now: now.Truncate(time.Millisecond)}
+	if err := k.advance(now); err != nil {
+		return false, err
+	}
+	d := k.decision(now)
 	if !d.now.Before(k.last) && (!k.due || d.now.Before(k.first)) {
 		k.last = d.now
 		return false, nil
@@ -250,24 +280,37 @@ func (k *Keeper) Tick(now time.Time) (more bool, err error) {
 type decision struct {
 	k       *Keeper
 	now     time.Time
-	before  []undo // how the entries were
-	causes  []Cause
+	before  map[*entry]undo // how the entries were
 	rows    []Row
 	of      []*entry // by row
 	replace []string // runs that are to make room
 	settle  []Row    // queued rows that a newer one takes the place of
 }
 
+// undo is an entry as it was.
 type undo struct {
-	e     *entry
 	copy  entry
 	runs  []string
 	queue []Row
 }
 
-// touch notes how an entry was.
+func (k *Keeper) decision(now time.Time) *decision {
+	return &decision{k: k, now: now.Truncate(time.Millisecond), before: make(map[*entry]undo)}
+}
+
+// touch notes how an entry was, before it is changed first.
 func (d *decision) touch(e *entry) {
-	d.before = append(d.before, undo{e: e, copy: *e, runs: slices.Clone(e.live), queue: slices.Clone(e.queue)})
+	if _, done := d.before[e]; !done {
+		d.before[e] = undo{*e, slices.Clone(e.live), slices.Clone(e.queue)}
+	}
+}
+
+// undo makes the entries what they were.
+func (d *decision) undo() {
+	for e, u := range d.before {
+		*e = u.copy
+		e.live, e.queue = u.runs, u.queue
+	}
 }
 
 // take decides on the times of one schedule.
@@ -293,7 +336,6 @@ func (d *decision) take(e *entry) (more bool) {
 			d.add(e, t, Missed, "nobody was there for "+span(d.now.Sub(t.At)))
 		}
 	}
-	d.causes = append(d.causes, e.cause)
 	return more
 }
 
@@ -367,21 +409,19 @@ func (d *decision) add(e *entry, t cron.Time, fate, note string) *Row {
 
 // carryOut records the decision and starts what it comes to.
 func (d *decision) carryOut() error {
-	if len(d.causes) == 0 {
+	if len(d.before) == 0 {
 		return nil
 	}
-	fresh, err := d.k.ledger.Decide(d.causes, d.rows)
-	if err == nil {
-		err = d.k.ledger.Settle(d.settle...)
+	causes := make([]Cause, 0, len(d.before))
+	for e := range d.before {
+		causes = append(causes, e.cause)
 	}
+	fresh, err := d.k.ledger.Decide(causes, d.rows, d.settle)
 	if err != nil {
-		for _, u := range slices.Backward(d.before) {
-			*u.e = u.copy
-			u.e.live, u.e.queue = u.runs, u.queue
-		}
+		d.undo()
 		return err
 	}
-	for _, c := range d.causes {
+	for _, c := range causes {
 		d.k.known[c.Key] = c
 	}
 	for _, run := range d.replace {
@@ -396,7 +436,7 @@ func (d *decision) carryOut() error {
 			d.k.launch(e, r)
 		}
 	}
-	return nil
+	return d.k.advance(d.now) // what was queued behind one that was dropped
 }
 
 // drop forgets what was decided on a time that has its row already.
@@ -407,7 +447,9 @@ func (e *entry) drop(r *Row) {
 
 // launch gives a row's run to the runner.
 func (k *Keeper) launch(e *entry, r *Row) {
-	k.of[r.Run], k.rows[r.Run] = e, *r
+	if k.rows[r.Run] = *r; e.sched != nil {
+		k.of[r.Run] = e
+	}
 	f := Firing{
 		Run: r.Run, Version: e.version, Trigger: e.cause.Trigger, Schedule: -1, Key: e.cause.Key,
 	}

@@ -29,7 +29,7 @@ type Row struct {
 	Fate    string
 	Shifted bool
 	Decided time.Time
-	Run     string // the id of the run that it was to start; "": none
+	Run     string // the id of the run that it was to start; "": none. Of what has failed or was skipped, there is no such run
 	Begun   bool   // that run has begun, or can't
 	Note    string
 	Params  string // JSON: an Order; "": it is of a schedule
@@ -52,10 +52,13 @@ const (
 // Ledger keeps causes and rows. A row's Key, At and What are unique.
 type Ledger interface {
 	Causes() (map[string]Cause, error)
-	// Decide records causes and rows in one transaction: causes as they are now, rows only
-	// where there is none yet. It tells which rows are new.
-	Decide(causes []Cause, rows []Row) (fresh []bool, err error)
-	// Settle changes rows that are there: Fate, Decided, Run, Begun and Note.
+	// Decide records, in one transaction, causes as they are now, rows where there is none
+	// yet, and what has changed of rows that are there (see Settle). A row without a run that
+	// was decided on at a moment that is still to come, by a clock that was wrong, counts as
+	// none. It tells which rows are new.
+	Decide(causes []Cause, rows, settle []Row) (fresh []bool, err error)
+	// Settle changes rows that are there: Fate, Decided, Run, Begun and Note. Of those that
+	// have failed or were skipped, Params goes.
 	Settle(rows ...Row) error
 	// Unsettled returns the rows with Begun false, the oldest first.
 	Unsettled() ([]Row, error)
@@ -74,7 +77,7 @@ type Runner interface {
 	// Replace asks a run to make room.
 	Replace(run string)
 	// Live reports whether a run has begun and has not ended, whoever runs it.
-	Live(run string) bool
+	Live(run string) (bool, error)
 	// NewID returns a new run's id.
 	NewID() string
 }

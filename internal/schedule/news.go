@@ -25,21 +25,22 @@ func (k *Keeper) Tell(news []News, now time.Time) error {
 			settle = append(settle, r)
 		}
 	}
-	if err := k.ledger.Settle(settle...); err != nil {
-		return err
+	if len(settle) > 0 {
+		if err := k.ledger.Settle(settle...); err != nil {
+			return err
+		}
 	}
 	for i := range news {
-		if n := &news[i]; n.Begun {
+		n := &news[i]
+		if n.Begun || n.Ended {
 			delete(k.rows, n.Run)
 		}
-	}
-	var errs []error
-	for i := range news {
-		if news[i].Ended {
-			errs = append(errs, k.ended(news[i].Run, now))
+		if e := k.of[n.Run]; e != nil && n.Ended {
+			delete(k.of, n.Run)
+			e.live = slices.DeleteFunc(e.live, func(other string) bool { return other == n.Run })
 		}
 	}
-	return errors.Join(errs...)
+	return k.advance(now)
 }
 
 // settled is a run's row as it is to be kept now; false: it is settled already.
@@ -50,9 +51,9 @@ func (k *Keeper) settled(n *News, now time.Time) (Row, bool) {
 	}
 	switch {
 	case n.Err != nil && errors.Is(n.Err, ErrSkipped):
-		r.Fate, r.Note, r.Run = Skipped, n.Err.Error(), ""
+		r.Fate, r.Note = Skipped, n.Err.Error()
 	case n.Err != nil:
-		r.Fate, r.Note, r.Run = Failed, n.Err.Error(), ""
+		r.Fate, r.Note = Failed, n.Err.Error()
 	case !n.Begun:
 		return Row{}, false
 	}
@@ -60,76 +61,83 @@ func (k *Keeper) settled(n *News, now time.Time) (Row, bool) {
 	return r, true
 }
 
-// ended lets the next in the queue of a run's schedule begin.
-func (k *Keeper) ended(run string, now time.Time) error {
-	delete(k.rows, run)
-	e := k.of[run]
-	if e == nil {
+// advance starts the next in the queue of each schedule in whose way nothing stands any
+// more. Its cost is linear in schedules.
+func (k *Keeper) advance(now time.Time) error {
+	now = now.Truncate(time.Millisecond)
+	var of []*entry
+	var rows []Row
+	for _, e := range k.order {
+		if len(e.live) > 0 || len(e.queue) == 0 || !e.cause.Active {
+			continue
+		}
+		r := e.queue[0]
+		late := r.Decided.Sub(r.At.Add(e.jitter))
+		r.Fate, r.Run, r.Decided = Fired, k.runner.NewID(), now
+		if late > Grace {
+			r.Fate = CaughtUp
+		}
+		r.Note = fmt.Sprintf("began %s after its time", span(now.Sub(r.At)))
+		of, rows = append(of, e), append(rows, r)
+	}
+	if len(rows) == 0 {
 		return nil
 	}
-	delete(k.of, run)
-	e.live = slices.DeleteFunc(e.live, func(other string) bool { return other == run })
-	return k.advance(e, now)
-}
-
-// advance starts the next of a queue, if nothing stands in its way.
-func (k *Keeper) advance(e *entry, now time.Time) error {
-	if len(e.live) > 0 || len(e.queue) == 0 {
-		return nil
-	}
-	r := e.queue[0]
-	if k.entries[e.cause.Key] != e || !e.cause.Active {
-		return nil // switched off, or gone: what waits is looked at by Update
-	}
-	late := r.Decided.Sub(r.At.Add(e.jitter))
-	r.Fate, r.Run, r.Decided = Fired, k.runner.NewID(), now
-	if late > Grace {
-		r.Fate = CaughtUp
-	}
-	r.Note = fmt.Sprintf("began %s after its time", span(now.Sub(r.At)))
-	if err := k.ledger.Settle(r); err != nil {
+	if err := k.ledger.Settle(rows...); err != nil {
 		return err
 	}
-	e.queue = e.queue[1:]
-	e.live = append(e.live, r.Run)
-	k.launch(e, &r)
+	for i, e := range of {
+		e.queue = e.queue[1:]
+		e.live = append(e.live, rows[i].Run)
+		k.launch(e, &rows[i])
+	}
 	return nil
 }
 
 // TakeOver goes on with what an earlier keeper has left: rows whose run has not begun, and
-// runs that go on. It is called once, after the first Update.
+// queues. It is called once, after the first Update. After an error this keeper is of no use
+// any more: what it did is in the ledger, for the next one.
 func (k *Keeper) TakeOver(now time.Time) error {
-	for _, e := range k.order {
-		run, err := k.ledger.LastRun(e.cause.Key)
-		if err != nil {
-			return err
-		}
-		if run != "" && k.runner.Live(run) {
-			e.live = append(e.live, run)
-			k.of[run] = e
-		}
-	}
 	rows, err := k.ledger.Unsettled()
 	if err != nil {
 		return err
 	}
-	var lost []Row
-	for _, r := range rows {
+	now = now.Truncate(time.Millisecond)
+	var settle []Row
+	var launch []*Row
+	for i := range rows {
+		r := &rows[i]
 		e := k.entries[r.Key]
 		switch {
 		case e == nil:
-			r.Fate, r.Begun, r.Note, r.Decided = Failed, true, "its workflow, or its schedule, is gone", now.Truncate(time.Millisecond)
-			lost = append(lost, r)
+			r.Fate, r.Begun, r.Note, r.Decided = Failed, true, "its workflow, or its schedule, is gone", now
+			settle = append(settle, *r)
 		case r.Run != "":
-			e.live = append(e.live, r.Run)
-			k.launch(e, &r)
+			if e.sched != nil {
+				e.live = append(e.live, r.Run)
+			}
+			launch = append(launch, r)
+		case !e.cause.Active:
+			r.Fate, r.Begun, r.Note, r.Decided = Skipped, true, offNote, now
+			settle = append(settle, *r)
 		default:
-			e.queue = append(e.queue, r)
+			e.queue = append(e.queue, *r)
 		}
 	}
-	errs := []error{k.ledger.Settle(lost...)}
-	for _, e := range k.order {
-		errs = append(errs, k.advance(e, now))
+	if len(settle) > 0 {
+		if err := k.ledger.Settle(settle...); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	for _, r := range launch {
+		k.launch(k.entries[r.Key], r)
+	}
+	for _, e := range k.order { // the keeper before may not have got to it
+		if e.def != nil && e.def.Overlap == "replace" && len(e.queue) > 0 {
+			for _, run := range e.live {
+				k.runner.Replace(run)
+			}
+		}
+	}
+	return k.advance(now)
 }

@@ -36,57 +36,60 @@ func (e *GoneError) Error() string { return "the workflow, or its trigger, is go
 
 // Saw decides on what was seen: each starts a run, unless it did already. It returns
 // the ids of these runs, in order. upto, of causes, are moments before which all was seen;
-// they may be nil. After an error nothing is changed.
+// they may be nil. After an error nothing is changed. Its cost is linear in sights.
 func (k *Keeper) Saw(sights []Sight, upto map[string]time.Time, now time.Time) ([]string, error) {
-	d := decision{k: k, now: now.Truncate(time.Millisecond)}
+	d := k.decision(now)
 	runs := make([]string, len(sights))
-	new := make(map[[2]string]int)
+	known := make(map[[2]string]string)
 	for i := range sights {
 		s := &sights[i]
-		e := k.entries[s.Key]
-		if e == nil || e.sched != nil {
-			return nil, &GoneError{s.Key}
-		}
-		run, seen, err := k.ledger.Seen(s.Key, s.What)
+		run, err := d.saw(s, known)
 		if err != nil {
+			d.undo()
 			return nil, err
 		}
-		if first, twice := new[[2]string{s.Key, s.What}]; twice {
-			run, seen = runs[first], true
-		}
-		if runs[i] = run; seen {
-			continue
-		}
-		if runs[i] = s.Run; s.Run == "" {
-			runs[i] = k.runner.NewID()
-		}
-		order, err := json.Marshal(s.Order)
-		if err != nil {
-			return nil, fmt.Errorf("schedule: %w", err)
-		}
-		new[[2]string{s.Key, s.What}] = i
-		d.saw(e, s, runs[i], string(order))
+		runs[i] = run
 	}
 	for key, t := range upto {
 		if e := k.entries[key]; e != nil && t.After(e.cause.Upto) {
 			d.touch(e)
 			e.cause.Upto = t.Truncate(time.Millisecond)
-			d.causes = append(d.causes, e.cause)
 		}
 	}
 	return runs, d.carryOut()
 }
 
-// saw adds the row of a sight, with a run.
-func (d *decision) saw(e *entry, s *Sight, run, order string) {
-	d.touch(e)
-	d.rows = append(d.rows, Row{
-		Key: e.cause.Key, At: s.At.Truncate(time.Millisecond), What: s.What, Fate: Fired, Decided: d.now, Run: run, Params: order,
-		Workflow: e.cause.Workflow, Trigger: e.cause.Trigger, Of: e.cause.What,
-	})
-	d.of = append(d.of, e)
-	e.live = append(e.live, run)
-	d.causes = append(d.causes, e.cause)
+// saw decides on one sight, and returns its run; known are those of this decision.
+func (d *decision) saw(s *Sight, known map[[2]string]string) (string, error) {
+	e := d.k.entries[s.Key]
+	if e == nil || e.sched != nil {
+		return "", &GoneError{s.Key}
+	}
+	at := [2]string{s.Key, s.What}
+	if run, twice := known[at]; twice {
+		return run, nil
+	}
+	run, seen, err := d.k.ledger.Seen(s.Key, s.What)
+	if err != nil {
+		return "", err
+	}
+	if !seen {
+		order, err := json.Marshal(s.Order)
+		if err != nil {
+			return "", fmt.Errorf("schedule: %w", err)
+		}
+		if run = s.Run; run == "" {
+			run = d.k.runner.NewID()
+		}
+		d.touch(e)
+		d.rows = append(d.rows, Row{
+			Key: s.Key, At: s.At.Truncate(time.Millisecond), What: s.What, Fate: Fired, Decided: d.now, Run: run, Params: string(order),
+			Workflow: e.cause.Workflow, Trigger: e.cause.Trigger, Of: e.cause.What,
+		})
+		d.of = append(d.of, e)
+	}
+	known[at] = run
+	return run, nil
 }
 
 // Watch is what a trigger has to look for.

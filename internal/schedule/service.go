@@ -128,16 +128,16 @@ func (s *Service) wake() {
 
 // Run works until ctx ends. It is called once, by who has the lead: it takes over what an
 // earlier service has left, as soon as it knows the files.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) {
 	defer s.close()
 	select {
 	case <-s.loaded:
 	case <-ctx.Done():
-		return nil
+		return
 	}
-	k, err := s.takeOver(ctx)
+	k := s.takeOver(ctx)
 	if k == nil {
-		return err
+		return
 	}
 	close(s.ready)
 	var news []News // that the keeper could not take yet
@@ -156,11 +156,11 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	return nil
 }
 
-// takeOver begins, and tries that again until it succeeds.
-func (s *Service) takeOver(ctx context.Context) (*Keeper, error) {
+// takeOver begins, and tries that again until it succeeds, each time from what the ledger
+// says; nil: ctx has ended.
+func (s *Service) takeOver(ctx context.Context) *Keeper {
 	for {
 		k, err := NewKeeper(s.ledger, s.runner)
 		if err == nil {
@@ -171,14 +171,14 @@ func (s *Service) takeOver(ctx context.Context) (*Keeper, error) {
 			err = k.Update(versions, wall())
 		}
 		if err == nil {
-			if err = k.TakeOver(wall()); err == nil {
-				return k, nil
-			}
-			return nil, err // part of it is done: whoever begins anew has to begin from the ledger
+			err = k.TakeOver(wall())
+		}
+		if err == nil {
+			return k
 		}
 		s.note(nil, err)
 		if !sleep(ctx, again) {
-			return nil, nil
+			return nil
 		}
 	}
 }
@@ -210,14 +210,9 @@ func (s *Service) round(k *Keeper, news *[]News) (time.Duration, error) {
 		a.runs, a.err = k.Saw(a.sights, a.upto, wall())
 		close(a.done)
 	}
-	for {
-		more, err := k.Tick(wall())
-		if err != nil {
-			return 0, err
-		}
-		if !more {
-			break
-		}
+	more, err := k.Tick(wall())
+	if err != nil || more {
+		return 0, err
 	}
 	wait := nap
 	if next, ok := k.Next(); ok {

@@ -40,7 +40,7 @@ func (p *player) Launch(f Firing) {
 }
 
 func (p *player) Replace(string)   {}
-func (p *player) Live(string) bool { return false }
+func (p *player) Live(string) (bool, error) { return false, nil }
 
 // safeBook is a book for several goroutines.
 type safeBook struct {
@@ -54,10 +54,10 @@ func (b *safeBook) Causes() (map[string]Cause, error) {
 	return b.book.Causes()
 }
 
-func (b *safeBook) Decide(c []Cause, r []Row) ([]bool, error) {
+func (b *safeBook) Decide(c []Cause, r, s []Row) ([]bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.book.Decide(c, r)
+	return b.book.Decide(c, r, s)
 }
 
 func (b *safeBook) Settle(r ...Row) error {
@@ -86,7 +86,15 @@ func (t *told) say(format string, args ...any) {
 
 func serving(t *testing.T, texts ...string) (*Service, *player, *safeBook, *told) {
 	t.Helper()
-	p, b, said := &player{}, &safeBook{book: newBook()}, &told{}
+	b := &safeBook{book: newBook()}
+	s, p, said := serviceOn(t, b, texts...)
+	return s, p, b, said
+}
+
+// serviceOn lets a service begin with a ledger.
+func serviceOn(t *testing.T, b *safeBook, texts ...string) (*Service, *player, *told) {
+	t.Helper()
+	p, said := &player{}, &told{}
 	p.service = NewService(b, p, said.say)
 	var versions []*Version
 	for _, text := range texts {
@@ -103,7 +111,7 @@ func serving(t *testing.T, texts ...string) (*Service, *player, *safeBook, *told
 		<-done
 	})
 	p.service.Update(versions)
-	return p.service, p, b, said
+	return p.service, p, said
 }
 
 func minutely(name string) string {
@@ -198,7 +206,7 @@ func TestServiceSaw(t *testing.T) {
 func TestServiceWaitsForTheFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, b := &player{}, &safeBook{book: newBook()}
-		_, _ = b.Decide([]Cause{{Key: KeyOfPeople("a"), Workflow: "a", Active: true}}, []Row{{Key: KeyOfPeople("a"), What: "1", Fate: Fired, Run: "R1"}})
+		_, _ = b.Decide([]Cause{{Key: KeyOfPeople("a"), Workflow: "a", Active: true}}, []Row{{Key: KeyOfPeople("a"), What: "1", Fate: Fired, Run: "R1"}}, nil)
 		p.service = NewService(b, p, func(string, ...any) {})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

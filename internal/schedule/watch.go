@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,6 +23,9 @@ const calm = 2 * time.Second
 
 // latest is how much later than a run has ended that may be recorded.
 const latest = time.Minute
+
+// mostAtOnce is how many files are decided on in one transaction.
+const mostAtOnce = 500
 
 // mostFiles is how many files one trigger may match.
 const mostFiles = 100_000
@@ -147,6 +151,9 @@ func (w *Watcher) workflow(ctx context.Context, watch *Watch, t *dag.Trigger) er
 func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error {
 	now := w.now()
 	found, err := match(watch.Version.File, t.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // something went while it was looked at
+	}
 	if err != nil {
 		return err
 	}
@@ -187,7 +194,12 @@ func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error 
 	}
 	slices.SortFunc(sights, func(a, b Sight) int { return a.At.Compare(b.At) })
 	upto = upto.Add(-calm) // the clock of a file system may be behind
-	if _, err := w.service.Saw(ctx, sights, map[string]time.Time{watch.Key: upto}); err != nil {
+	for part := range slices.Chunk(sights, mostAtOnce) {
+		if _, err := w.service.Saw(ctx, part, nil); err != nil {
+			return err
+		}
+	}
+	if _, err := w.service.Saw(ctx, nil, map[string]time.Time{watch.Key: upto}); err != nil {
 		return err
 	}
 	f.kept = upto
@@ -221,8 +233,10 @@ func match(file, pattern string) (map[string]fs.FileInfo, error) {
 	base, rest := doublestar.SplitPattern(filepath.ToSlash(filepath.Clean(pattern)))
 	found := make(map[string]fs.FileInfo)
 	root := os.DirFS(base)
-	if _, err := fs.Stat(root, "."); err != nil {
+	if _, err := fs.Stat(root, "."); errors.Is(err, fs.ErrNotExist) {
 		return found, nil // the folder has not come yet
+	} else if err != nil {
+		return nil, err
 	}
 	err := doublestar.GlobWalk(root, rest, func(path string, d fs.DirEntry) error {
 		info, err := os.Stat(filepath.Join(base, path)) // of what a link leads to
@@ -233,7 +247,7 @@ func match(file, pattern string) (map[string]fs.FileInfo, error) {
 			return fmt.Errorf("file: %s matches more than %d files", pattern, mostFiles)
 		}
 		return nil
-	}, doublestar.WithFilesOnly())
+	}, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type book struct {
 	open   map[spot]*Row   // of these: Begun is false
 	last   map[string]*Row // by key: the newest with a run that has begun
 	broken error           // what every change answers, having done nothing
+	flaky  func() bool     // whether a change fails, where broken is nil
 }
 
 type spot struct {
@@ -39,42 +40,59 @@ func (b *book) Causes() (map[string]Cause, error) {
 	return all, nil
 }
 
-func (b *book) Decide(causes []Cause, rows []Row) ([]bool, error) {
-	if b.broken != nil {
-		return nil, b.broken
+func (b *book) Decide(causes []Cause, rows, settle []Row) ([]bool, error) {
+	if err := b.fails(); err != nil {
+		return nil, err
 	}
 	for _, c := range causes {
 		b.causes[c.Key] = c
 	}
 	fresh := make([]bool, len(rows))
 	for i := range rows {
-		if at := spotOf(&rows[i]); b.rows[at] == nil {
+		at := spotOf(&rows[i])
+		if old := b.rows[at]; old == nil || old.Run == "" && old.Begun && old.Decided.After(rows[i].Decided) {
 			r := rows[i]
 			b.rows[at], fresh[i] = &r, true
 			b.file(at, &r)
 		}
 	}
+	b.settle(settle)
 	return fresh, nil
 }
 
 func (b *book) Settle(rows ...Row) error {
-	if b.broken != nil {
-		return b.broken
+	if err := b.fails(); err != nil {
+		return err
 	}
+	b.settle(rows)
+	return nil
+}
+
+// fails is what a change answers: broken, or from time to time, an error.
+func (b *book) fails() error {
+	if b.broken == nil && b.flaky != nil && b.flaky() {
+		return errDisk
+	}
+	return b.broken
+}
+
+func (b *book) settle(rows []Row) {
 	for i := range rows {
 		if r := b.rows[spotOf(&rows[i])]; r != nil {
 			r.Fate, r.Decided, r.Run, r.Begun, r.Note = rows[i].Fate, rows[i].Decided, rows[i].Run, rows[i].Begun, rows[i].Note
+			if r.Fate == Failed || r.Fate == Skipped {
+				r.Params = ""
+			}
 			b.file(spotOf(r), r)
 		}
 	}
-	return nil
 }
 
 // file keeps open and last.
 func (b *book) file(at spot, r *Row) {
 	if delete(b.open, at); !r.Begun {
 		b.open[at] = r
-	} else if last := b.last[r.Key]; r.Run != "" && (last == nil || r.At.After(last.At)) {
+	} else if last := b.last[r.Key]; r.Run != "" && r.Fate != Failed && r.Fate != Skipped && (last == nil || r.At.After(last.At)) {
 		b.last[r.Key] = r
 	}
 }
@@ -162,7 +180,7 @@ func (m *machine) Replace(run string) {
 	}
 }
 
-func (m *machine) Live(run string) bool { return m.runs[run] != nil && !m.runs[run].over }
+func (m *machine) Live(run string) (bool, error) { return m.runs[run] != nil && !m.runs[run].over, nil }
 
 // pass lets the time of the runs pass, and returns what is to be told.
 func (m *machine) pass(now time.Time) []News {

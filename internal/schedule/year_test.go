@@ -209,7 +209,7 @@ func (y *year) check(start time.Time) {
 		}
 	}
 	for _, r := range y.book.rows {
-		if (r.Fate == Fired || r.Fate == CaughtUp) != (r.Run != "") || r.Fate == Queued || runs[r.Run] > 1 && r.Run != "" {
+		if fired := r.Fate == Fired || r.Fate == CaughtUp; fired && r.Run == "" || r.Fate == Queued || fired && runs[r.Run] > 1 {
 			t.Fatalf("%+v, %d", r, runs[r.Run])
 		}
 	}

@@ -298,16 +298,20 @@ func TestGCLedger(t *testing.T) {
 		for i := range 6 {
 			rows = append(rows, Row{Key: "s", At: epoch.Add(time.Duration(i) * 24 * time.Hour), Begun: i != 0, Run: []string{"", "01A", "01B", "", "", ""}[i], Fate: "fired"})
 		}
-		if _, err := s.Decide(causes, rows); err != nil {
+		for i := range rows {
+			rows[i].Decided = rows[i].At
+		}
+		if _, err := s.Decide(causes, rows, nil); err != nil {
 			t.Fatal(err)
 		}
+		closed(t, begin(t, s, "01B", "w")) // it has not ended
 		for _, c := range []struct {
 			keep Keep
 			at   time.Time
 			want int64
 		}{
 			{Keep{}, epoch.Add(KeepTimes), 0},                                     // none is older
-			{Keep{Age: 100 * time.Hour}, epoch.Add(197 * time.Hour), 3},           // 1, 3 and 4: 0 is not settled, 2 is the last run, 5 is younger
+			{Keep{Age: 100 * time.Hour}, epoch.Add(197 * time.Hour), 3},           // 1, 3 and 4: 0 is not settled, the run of 2 is there, 5 is younger
 			{Keep{Age: 100 * time.Hour}, epoch.Add(197 * time.Hour), 0},           // done
 			{Keep{}, epoch.Add(KeepTimes + 5*24*time.Hour + time.Millisecond), 1}, // 5
 		} {

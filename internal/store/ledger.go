@@ -60,9 +60,11 @@ func (s *Store) Causes() (map[string]Cause, error) {
 	return all, s.explain(rows.Err())
 }
 
-// Decide records causes and rows in one transaction: causes as they are now, rows only
-// where there is none yet for that cause, time and sight. It tells which rows are new.
-func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
+// Decide records, in one transaction, causes as they are now, rows where there is none yet
+// for that cause, time and sight, and what has changed of other rows, as Settle does. A row
+// without a run that was decided on later than the new one, by a clock that was wrong, counts
+// as none. It tells which rows are new.
+func (s *Store) Decide(causes []Cause, rows, settle []Row) (fresh []bool, err error) {
 	fresh = make([]bool, len(rows))
 	insertCause, err := s.stmt(s.write, `INSERT INTO causes (key, workflow, kind, what, upto, active) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET workflow = excluded.workflow, what = excluded.what, upto = excluded.upto, active = excluded.active`)
@@ -73,7 +75,13 @@ func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
 	if err != nil {
 		return fresh, err
 	}
-	insertRow, err := s.stmt(s.write, `INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	insertRow, err := s.stmt(s.write, `INSERT INTO ledger (cause, at, sight, fate, shifted, decided, run, begun, note, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET fate = excluded.fate, shifted = excluded.shifted, decided = excluded.decided, run = excluded.run, begun = excluded.begun, note = excluded.note, params = excluded.params
+		WHERE ledger.run = '' AND ledger.begun = 1 AND ledger.decided > excluded.decided`)
+	if err != nil {
+		return fresh, err
+	}
+	update, err := s.stmt(s.write, updateRow)
 	if err != nil {
 		return fresh, err
 	}
@@ -105,31 +113,37 @@ func (s *Store) Decide(causes []Cause, rows []Row) (fresh []bool, err error) {
 			}
 			fresh[i] = n == 1
 		}
-		return nil
+		return settleIn(tx, update, settle)
 	})
 	return fresh, err
 }
 
-// Settle changes the fate of rows that are there: Fate, Decided, Run, Begun and Note.
+// Settle changes the fate of rows that are there: Fate, Decided, Run, Begun and Note. Of
+// those that have failed or were skipped, Params goes: they may hold what must not be kept.
 func (s *Store) Settle(rows ...Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	update, err := s.stmt(s.write, `UPDATE ledger SET fate = ?, decided = ?, run = ?, begun = ?, note = ?
-		WHERE cause = (SELECT num FROM causes WHERE key = ?) AND at = ? AND sight = ?`)
+	update, err := s.stmt(s.write, updateRow)
 	if err != nil {
 		return err
 	}
-	return s.transaction(func(tx *sql.Tx) error {
-		update := tx.Stmt(update)
-		for i := range rows {
-			r := &rows[i]
-			if _, err := update.Exec(r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
-				return err
-			}
+	return s.transaction(func(tx *sql.Tx) error { return settleIn(tx, update, rows) })
+}
+
+const updateRow = `UPDATE ledger SET fate = ?1, decided = ?2, run = ?3, begun = ?4, note = ?5,
+	params = CASE WHEN ?1 IN ('failed', 'skipped') THEN '' ELSE params END
+	WHERE cause = (SELECT num FROM causes WHERE key = ?6) AND at = ?7 AND sight = ?8`
+
+func settleIn(tx *sql.Tx, update *sql.Stmt, rows []Row) error {
+	update = tx.Stmt(update)
+	for i := range rows {
+		r := &rows[i]
+		if _, err := update.Exec(r.Fate, r.Decided.UnixMilli(), r.Run, r.Begun, r.Note, r.Key, r.At.UnixMilli(), r.What); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 const selectLedger = `SELECT c.key, l.at, l.sight, l.fate, l.shifted, l.decided, l.run, l.begun, l.note, l.params, c.workflow, c.kind, c.what
@@ -143,7 +157,7 @@ func (s *Store) Unsettled() ([]Row, error) {
 
 // LastRun returns the newest run that a cause has started; "": none.
 func (s *Store) LastRun(key string) (run string, err error) {
-	err = s.read.QueryRow(`SELECT run FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND run != '' AND begun = 1 ORDER BY at DESC LIMIT 1`, key).Scan(&run)
+	err = s.read.QueryRow(`SELECT run FROM ledger WHERE cause = (SELECT num FROM causes WHERE key = ?) AND run != '' AND begun = 1 AND fate IN ('fired', 'caught_up') ORDER BY at DESC LIMIT 1`, key).Scan(&run)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -265,13 +279,12 @@ func (s *Store) Lead() (release func() error, err error) { return s.Hold(service
 // Leader returns who leads; false: nobody.
 func (s *Store) Leader() (Owner, bool) { return s.Owner(service) }
 
-// collectLedger removes the rows of times before a moment that are settled, but for those
-// that are still needed: the last run of each cause, and what a trigger has seen that may
-// see the same again.
+// collectLedger removes the rows that were settled before a moment, but for those that are
+// still needed: those of runs that are kept, and what a trigger may see again.
 func (s *Store) collectLedger(before time.Time, dry bool) (n int64, err error) {
-	const where = ` FROM ledger WHERE at < ? AND begun = 1
-		AND at < (SELECT CASE WHEN active AND kind IN ('file', 'workflow') THEN upto - 86400000 ELSE ledger.at + 1 END FROM causes WHERE num = cause)
-		AND (run = '' OR at < (SELECT l.at FROM ledger l WHERE l.cause = ledger.cause AND l.run != '' AND l.begun = 1 ORDER BY l.at DESC LIMIT 1))`
+	const where = ` FROM ledger WHERE decided < ? AND begun = 1
+		AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = ledger.run AND ledger.run != '')
+		AND at < (SELECT CASE WHEN active AND kind IN ('file', 'workflow') THEN upto - 86400000 ELSE ledger.at + 1 END FROM causes WHERE num = cause)`
 	if dry {
 		err = s.read.QueryRow(`SELECT count(*)`+where, before.UnixMilli()).Scan(&n)
 		return n, s.explain(err)

@@ -128,6 +128,14 @@ func (s *Store) RequestCancel(id string) (bool, error) {
 	return true, nil
 }
 
+// WishCancel is RequestCancel for whoever runs a run, now or when it is gone on with.
+func (s *Store) WishCancel(id string) error {
+	if err := s.files.put(locksDir+"/"+id+cancelSuffix, nil, false); err != nil {
+		return fmt.Errorf("store: run %s: %w", id, err)
+	}
+	return nil
+}
+
 // CancelRequested reports whether somebody has asked for the end of a run.
 func (s *Store) CancelRequested(id string) bool {
 	_, _, err := s.files.stat(locksDir + "/" + id + cancelSuffix)

@@ -14,8 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Options are what a site is made of.
@@ -44,12 +42,11 @@ type Options struct {
 // site answers requests.
 type site struct {
 	Options
-	guard   *guard
-	lives   *lives
-	pages   *template.Template
-	routes  []route
-	metrics *metrics
-	static  map[string]asset
+	guard  *guard
+	lives  *lives
+	pages  *template.Template
+	routes []route
+	static map[string]asset
 }
 
 // New returns the handler of a site.
@@ -80,6 +77,5 @@ func New(o Options) (http.Handler, error) {
 	if s.pages, err = s.templates(); err != nil {
 		return nil, err
 	}
-	s.metrics = newMetrics(s, prometheus.NewRegistry())
 	return s.handler(), nil
 }
