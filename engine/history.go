@@ -250,10 +250,18 @@ func (r *Run) goOn() error {
 			return err
 		}
 	}
-	if r.engine.home.CancelRequested(r.ID) { // while nobody ran it
-		return r.apply(run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser})
+	if asked, replace := r.engine.home.CancelRequested(r.ID); asked { // while nobody ran it
+		return r.apply(cancelling(replace))
 	}
 	return nil
+}
+
+func cancelling(replace bool) run.Event {
+	reason := dag.ReasonUser
+	if replace {
+		reason = dag.ReasonReplace
+	}
+	return run.Event{Kind: run.CancelRequested, Reason: reason}
 }
 
 // listen is how often a run looks whether another process wants it to end.
@@ -274,8 +282,8 @@ func (r *Run) heed() (stop func()) {
 			case <-over:
 				return
 			case <-tick.C:
-				if r.engine.home.CancelRequested(r.ID) {
-					r.Cancel()
+				if asked, replace := r.engine.home.CancelRequested(r.ID); asked {
+					r.in.put(message{event: cancelling(replace)})
 					return
 				}
 			}
