@@ -152,18 +152,25 @@ func fileOf(name, homeFlag string) (string, error) {
 	if _, err := os.Stat(name); err == nil || filepath.Ext(name) != "" || strings.ContainsRune(name, filepath.Separator) {
 		return name, nil
 	}
-	found := ""
+	file := ""
 	err := lookIfThere(homeFlag, func(h *engine.Home) error {
 		if h == nil {
 			return usage("", "%s: there is no such file, and no home in which a workflow of that name is known", name)
 		}
 		for r, err := range h.Runs(store.Filter{Workflow: name, Limit: 1}) {
-			found = r.File
+			file = r.File
 			return err
 		}
-		return usage("give its file", "%s is no file, and no workflow of that name has run in this home", name)
+		if found, err := h.GoodFile(func(file string, text []byte) bool {
+			w, _ := dag.Parse(file, text)
+			return w != nil && w.Name == name
+		}); err != nil || found != "" {
+			file = found
+			return err
+		}
+		return usage("give its file", "%s is no file, and no workflow of that name was run or served in this home", name)
 	})
-	return found, err
+	return file, err
 }
 
 // pastTimes are the times of a workflow's schedules that are asked for, the first first.
@@ -172,7 +179,7 @@ func pastTimes(w *dag.Workflow, f *backfillFlags, now time.Time) ([]*past, error
 		return nil, usage("", "%s has no schedule: there are no times to run it for", w.Name)
 	}
 	if f.schedule < 0 || f.schedule > len(w.Schedules) {
-		return nil, usage("", "--schedule %d: there are %d", f.schedule, len(w.Schedules))
+		return nil, usage("", "--schedule %d: it is from 1 to %d", f.schedule, len(w.Schedules))
 	}
 	var all []*past
 	for i := range w.Schedules {
@@ -307,7 +314,7 @@ func tellPast(std streams, w *dag.Workflow, times []*past, f *backfillFlags) err
 		}
 	}
 	if !f.json {
-		fmt.Fprintf(std.err, "flow: %s: %d times, %d to be run\n", w.Name, len(times), n)
+		fmt.Fprintf(std.err, "flow: %s: %s, %d to be run\n", w.Name, count(len(times), "time"), n)
 	}
 	return nil
 }
@@ -322,11 +329,12 @@ type backfiller struct {
 	style  style
 	engine *engine.Engine
 
-	mu      sync.Mutex
-	running map[*engine.Run]bool
-	failed  int
-	done    int
-	stopped bool
+	mu        sync.Mutex
+	running   map[*engine.Run]bool
+	failed    int
+	cancelled int
+	done      int
+	stopped   bool
 }
 
 func (b *backfiller) run(ctx context.Context, times []*past) (int, error) {
@@ -374,12 +382,12 @@ func (b *backfiller) run(ctx context.Context, times []*past) (int, error) {
 		return exitInternal, err
 	}
 	if !b.flags.json {
-		fmt.Fprintf(b.std.err, "flow: %s: %d of %d times run, %d failed, %d had a run already\n", b.plan.Workflow.Name, b.done, len(times), b.failed, left)
+		fmt.Fprintf(b.std.err, "flow: %s: %d of %s run, %d failed, %d cancelled, %d had a run already\n", b.plan.Workflow.Name, b.done, count(len(times), "time"), b.failed, b.cancelled, left)
 	}
 	switch {
 	case b.stopped:
 		return exitCancelled, nil
-	case b.failed > 0:
+	case b.failed+b.cancelled > 0:
 		return exitFailed, nil
 	}
 	return exitOK, nil
@@ -473,8 +481,11 @@ func (b *backfiller) tell(p *past, s *engine.Summary, took time.Duration) error 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done++
-	if s.Status != "succeeded" {
+	switch s.Status {
+	case "failed":
 		b.failed++
+	case "cancelled":
+		b.cancelled++
 	}
 	if b.flags.json {
 		return encoder(b.std.out).Encode(pastLine{Time: run.Time{Time: p.at}, Run: s.Run, Status: s.Status, Duration: took.Round(time.Millisecond).Seconds(), Message: s.Why()})

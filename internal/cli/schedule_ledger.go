@@ -77,7 +77,8 @@ func listLedger(std streams, h *engine.Home, f store.LedgerFilter, asJSON bool) 
 	for i := range rows {
 		r := &rows[i]
 		if asJSON {
-			err = encoder(std.out).Encode(ledgerLine{utc(r.At), r.Workflow, r.Trigger, whatOf(r), r.Fate, r.Shifted, utc(r.Decided), runOf(r), r.Note})
+			fate, note := fateOf(r)
+			err = encoder(std.out).Encode(ledgerLine{utc(r.At), r.Workflow, r.Trigger, whatOf(r), fate, r.Shifted, utc(r.Decided), runOf(r), note})
 		} else {
 			_, err = fmt.Fprintln(std.out, rowLine(r, st))
 		}
@@ -86,9 +87,30 @@ func listLedger(std streams, h *engine.Home, f store.LedgerFilter, asJSON bool) 
 		}
 	}
 	if len(rows) == 0 && !asJSON {
-		fmt.Fprintln(std.err, "flow: no such time: a schedule counts from the moment a service first reads it")
+		return nothingIn(std, h, &f)
 	}
 	return nil
+}
+
+// nothingIn says why the ledger has nothing to show.
+func nothingIn(std streams, h *engine.Home, f *store.LedgerFilter) error {
+	causes, err := h.Causes()
+	if err != nil {
+		return err
+	}
+	why := "flow: nothing has been due yet"
+	known := f.Workflow == ""
+	for _, c := range causes {
+		known = known || c.Workflow == f.Workflow
+	}
+	switch {
+	case !known:
+		why = "flow: no service of this home has read a workflow " + f.Workflow
+	case f.Fate != "":
+		why = "flow: no time with this fate"
+	}
+	_, err = fmt.Fprintln(std.err, why)
+	return err
 }
 
 // whatOf is what caused a row, for people.
@@ -107,9 +129,18 @@ func runOf(r *store.Row) string {
 	return r.Run
 }
 
+// fateOf is a row's fate as it looks now: one whose run waits for its turn is queued.
+func fateOf(r *store.Row) (fate, note string) {
+	if r.Fate == "fired" && !r.Begun {
+		return "queued", "waits for its turn"
+	}
+	return r.Fate, strings.TrimPrefix(r.Note, "skipped: ")
+}
+
 // rowLine is a row of the ledger in one line.
 func rowLine(r *store.Row, st style) string {
-	status := map[string]string{"fired": "succeeded", "caught_up": "succeeded", "missed": "failed", "failed": "failed"}[r.Fate]
+	fate, note := fateOf(r)
+	status := map[string]string{"fired": "succeeded", "caught_up": "succeeded", "missed": "failed", "failed": "failed"}[fate]
 	if status == "" {
 		status = "skipped"
 	}
@@ -119,7 +150,7 @@ func rowLine(r *store.Row, st style) string {
 			at = at.In(zone)
 		}
 	}
-	parts := []string{at.Format("Mon 2006-01-02 15:04:05 -07:00"), st.status(status, pad(r.Fate, 9)), pad(r.Workflow, 16)}
+	parts := []string{at.Format("Mon 2006-01-02 15:04:05 -07:00"), st.status(status, pad(fate, 9)), pad(r.Workflow, 16)}
 	if run := runOf(r); run != "" {
 		parts = append(parts, st.faint(run))
 	}
@@ -137,8 +168,8 @@ func rowLine(r *store.Row, st style) string {
 	if late := r.Decided.Sub(r.At); r.Trigger == "schedule" && r.Note == "" && late >= time.Second && r.Run != "" {
 		parts = append(parts, duration(late)+" late")
 	}
-	if r.Note != "" {
-		parts = append(parts, printable(r.Note))
+	if note != "" {
+		parts = append(parts, printable(note))
 	}
 	return strings.TrimRight(strings.Join(parts, "  "), " ")
 }

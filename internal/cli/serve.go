@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,14 +100,20 @@ type service struct {
 
 	files   atomic.Pointer[[]*schedule.File]
 	secrets hookSecrets
+	hooks   struct {
+		mu   sync.Mutex
+		told time.Time
+	}
 	leads   atomic.Bool
 	rescan  chan struct{}
+	trouble atomic.Pointer[folderTrouble] // of the folder; nil: there is none
+	looked  atomic.Int64                  // when it was looked at last, in Unix seconds
 }
 
 // serve is the command.
 func serve(ctx context.Context, std streams, dir string, f *serveFlags) (err error) {
-	if f.jobs < 0 || f.workers < 0 || f.workers > maxWorkers || f.drain < 0 {
-		return usage("", "--jobs, --workers and --drain are not negative, and --workers is at most %d", maxWorkers)
+	if f.jobs < 0 || f.workers < 0 || f.workers > maxWorkers || f.drain < 0 || f.keep.PerWorkflow < 0 {
+		return usage("", "--jobs, --workers, --drain and --keep are not negative, and --workers is at most %d", maxWorkers)
 	}
 	if f.age != "0" {
 		if f.keep.Age, err = dag.ParseDuration(f.age); err != nil || f.keep.Age <= 0 {
@@ -115,6 +122,11 @@ func serve(ctx context.Context, std streams, dir string, f *serveFlags) (err err
 	}
 	if (f.cert == "") != (f.key == "") {
 		return usage("", "--tls-cert and --tls-key go together")
+	}
+	if f.cert != "" {
+		if _, err := tls.LoadX509KeyPair(f.cert, f.key); err != nil {
+			return usage("", "--tls-cert and --tls-key: %w", err)
+		}
 	}
 	s := &service{flags: f, log: slog.New(newLogHandler(std.err, f.json)), rescan: make(chan struct{}, 1)}
 	if s.dir, err = filepath.Abs(dir); err != nil {
@@ -184,6 +196,7 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 		return errors.Join(usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err), e.Close())
 	}
 	s.folder = schedule.NewFolder(s.dir, s.home, engine.Check)
+	s.looked.Store(time.Now().Unix())
 	if err = s.look(); err != nil {
 		return errors.Join(&codeError{code: exitInternal, err: err}, e.Close())
 	}
@@ -200,6 +213,8 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 		return errors.Join(err, e.Close())
 	}
 	srv, local := web.Server(pages), web.Server(commands)
+	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	local.ErrorLog = srv.ErrorLog
 	if socket := listenToCommands(s.root); socket != nil {
 		go func() { _ = local.Serve(socket) }() // until it is shut down
 	}
@@ -207,9 +222,9 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	defer stop()
 	var group sync.WaitGroup
 	group.Go(func() { s.sched.Run(work) })
-	group.Go(func() { schedule.NewWatcher(s.sched, ledger{s.home}, s.say).Run(work) })
+	go schedule.NewWatcher(s.sched, ledger{s.home}, s.say).Run(work)
 	group.Go(func() { s.runner.look(work) })
-	group.Go(func() { s.watch(work) })
+	go s.watch(work)   // a folder that hangs must not keep the service from ending
 	go s.collect(work) // whatever it is at may be left at any moment
 	s.leads.Store(true)
 	served := make(chan error, 1)
@@ -240,6 +255,11 @@ func (s *service) run(ctx context.Context, sigs <-chan os.Signal, tokens []web.T
 	s.drain(sigs)
 	close(over)
 	group.Wait()
+	left := 0
+	if unended, err := s.home.Unended(); err == nil {
+		left = len(unended)
+	}
+	s.log.Info("stopped", "left for the next service", left)
 	return errors.Join(failed, s.shutDown(srv), e.Close(), s.runner.traces.close())
 }
 
@@ -317,6 +337,7 @@ const patienceToListen = 10 * time.Second
 
 // listen opens the address. Another service that drains may still have it for a moment.
 func (s *service) listen(ctx context.Context, sigs <-chan os.Signal) (net.Listener, error) {
+	told := false
 	for began := time.Now(); ; {
 		ln, err := net.Listen("tcp", s.flags.listen)
 		if err == nil {
@@ -324,6 +345,10 @@ func (s *service) listen(ctx context.Context, sigs <-chan os.Signal) (net.Listen
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > patienceToListen {
 			return nil, usage("--listen names another address, 127.0.0.1:0 any port that is free", "can't listen: %w", err)
+		}
+		if !told {
+			told = true
+			s.log.Warn("the address is in use: trying again", "address", s.flags.listen, "limit", patienceToListen.String())
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
@@ -381,18 +406,20 @@ func (s *service) say(format string, args ...any) { s.log.Warn(fmt.Sprintf(forma
 
 // folderEvery is how often the folder is looked at even if nothing tells of a change: on
 // some file systems nothing ever does.
-const folderEvery = 5 * time.Second
+const folderEvery = 2 * time.Second
 
 // watch reads the folder whenever something in it changes, until ctx ends.
 func (s *service) watch(ctx context.Context) {
 	var events <-chan fsnotify.Event
-	if w, err := fsnotify.NewWatcher(); err == nil {
+	w, err := fsnotify.NewWatcher()
+	if err == nil {
 		defer w.Close()
-		if w.Add(s.dir) == nil {
-			events = w.Events
-		}
+		events = w.Events
 	}
 	for soon := 0; ctx.Err() == nil; {
+		if w != nil {
+			_ = w.Add(s.dir) // which may be another folder of the same name by now
+		}
 		wait := folderEvery
 		if soon > 0 { // a file that is written to is read once it holds still
 			soon, wait = soon-1, 250*time.Millisecond
@@ -400,18 +427,34 @@ func (s *service) watch(ctx context.Context) {
 		select {
 		case <-time.After(wait):
 		case <-s.rescan:
-			soon = 10
+			s.folder.Forget()
 		case <-events:
 			soon = 10
 			continue
 		case <-ctx.Done():
 			return
 		}
-		if err := s.look(); err != nil {
-			s.log.Error("the workflows can't be read; those of before stay", "error", err)
-		}
+		s.lookAgain()
 	}
 }
+
+// lookAgain reads the folder, and says once what is wrong with it.
+func (s *service) lookAgain() {
+	err := s.look()
+	was := s.trouble.Load()
+	switch {
+	case err != nil && (was == nil || was.Error() != err.Error()):
+		s.log.Error("the workflows can't be read; those of before stay", "error", err)
+		s.trouble.Store(&folderTrouble{err})
+	case err == nil && was != nil:
+		s.log.Info("the workflows can be read again")
+		s.trouble.Store(nil)
+	}
+	s.looked.Store(time.Now().Unix())
+}
+
+// folderTrouble is why the folder could not be read.
+type folderTrouble struct{ error }
 
 // collect removes old runs, and old times, once a day, until ctx ends.
 func (s *service) collect(ctx context.Context) {
@@ -470,6 +513,20 @@ func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
 			s.log.Info("workflow", "name", f.Name(), "file", filepath.Base(f.Path))
 		case was.Plan != f.Plan:
 			s.log.Info("workflow changed", "name", f.Name(), "file", filepath.Base(f.Path))
+		}
+	}
+	hooks := make(map[string]string)
+	for _, f := range now {
+		if f.Plan == nil {
+			continue
+		}
+		for i := range f.Plan.Workflow.Triggers {
+			path := f.Plan.Workflow.Triggers[i].Webhook
+			if first, twice := hooks[path]; twice && path != "" {
+				s.log.Warn("two workflows have the same webhook: the first gets its requests", "webhook", path, "first", first, "other", f.Name())
+			} else {
+				hooks[path] = f.Name()
+			}
 		}
 	}
 	for path := range old {

@@ -78,7 +78,15 @@ func (s *service) workflow(name string) *schedule.File {
 }
 
 // Ready implements web.Health.
-func (s *service) Ready() error { return s.sched.Ready() }
+func (s *service) Ready() error {
+	if trouble := s.trouble.Load(); trouble != nil {
+		return trouble
+	}
+	if late := time.Since(time.Unix(s.looked.Load(), 0)); late > time.Minute {
+		return fmt.Errorf("the folder of the workflows was not read for %s", late.Round(time.Second))
+	}
+	return s.sched.Ready()
+}
 
 // Leader implements web.Health.
 func (s *service) Leader() bool { return s.leads.Load() }
@@ -234,11 +242,28 @@ func (s *service) Hook(ctx context.Context, path string, h http.Header, body []b
 		w := f.Plan.Workflow
 		for i := range w.Triggers {
 			if t := &w.Triggers[i]; t.Webhook != "" && t.Webhook == path {
-				return s.hooked(ctx, w, t, h, body)
+				run, err := s.hooked(ctx, w, t, h, body)
+				if err != nil {
+					s.hookLog(path, err)
+				}
+				return run, err
 			}
 		}
 	}
-	return "", fmt.Errorf("webhook %s: %w", path, web.ErrNotFound)
+	err := fmt.Errorf("webhook %.100s: %w", path, web.ErrNotFound)
+	s.hookLog(path[:min(len(path), 100)], err)
+	return "", err
+}
+
+// hookLog tells what became of a request that started nothing: who sent it asks later. Each
+// path has a line a second at most.
+func (s *service) hookLog(path string, err error) {
+	s.hooks.mu.Lock()
+	defer s.hooks.mu.Unlock()
+	if now := time.Now(); now.Sub(s.hooks.told) >= time.Second {
+		s.hooks.told = now
+		s.log.Warn("a request to a webhook started nothing", "webhook", path, "error", err)
+	}
 }
 
 // hooked starts the run that a request asks for.
@@ -296,7 +321,7 @@ func hookParams(w *dag.Workflow, body []byte) (map[string]any, error) {
 	}
 	v, err := dag.DecodeJSON(body)
 	if err != nil {
-		return nil, fmt.Errorf("the body is no JSON: %w", err)
+		return nil, errors.New("the body is no JSON")
 	}
 	fields, ok := v.(map[string]any)
 	if !ok {

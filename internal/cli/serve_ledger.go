@@ -68,13 +68,14 @@ func (l ledger) Ledger(q web.LedgerQuery) ([]web.Fate, error) {
 	out := make([]web.Fate, len(rows))
 	for i := range rows {
 		r := &rows[i]
+		fate, note := fateOf(r)
 		what := r.Of
 		if r.What != "" && r.Trigger != "manual" {
 			what = r.What
 		}
 		out[i] = web.Fate{
 			Workflow: r.Workflow, Trigger: r.Trigger, What: what, At: r.At, Decided: r.Decided,
-			Fate: r.Fate, Shifted: r.Shifted, Run: runOf(r), Note: r.Note,
+			Fate: fate, Shifted: r.Shifted, Run: runOf(r), Note: note,
 		}
 	}
 	return out, err

@@ -211,14 +211,14 @@ func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 // fire takes a place for a run, begins it, and follows it to its end.
 func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, turn func()) {
 	defer turn()
+	w := f.Version.Plan.Workflow
 	if ctx.Err() != nil {
-		r.refused(ctx, f.Run, context.Cause(ctx))
+		r.refused(ctx, f.Run, w.Name, context.Cause(ctx))
 		return
 	}
-	w := f.Version.Plan.Workflow
 	place, err := r.place(ctx, w, f.Run, w.Concurrency.OnLimit)
 	if err != nil {
-		r.refused(ctx, f.Run, err)
+		r.refused(ctx, f.Run, w.Name, err)
 		return
 	}
 	l.place = place
@@ -227,7 +227,7 @@ func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, 
 	l.begins = ctx.Err() == nil
 	r.mu.Unlock()
 	run, err := r.patiently(ctx, f.Run, func() (*engine.Run, error) { return r.start(ctx, f) })
-	r.follow(ctx, f.Run, l, run, err)
+	r.follow(ctx, f.Run, w.Name, l, run, err)
 }
 
 // place takes one of the places that the runs of a workflow have. Where that fails, it is
@@ -253,7 +253,7 @@ func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run, onLimit s
 
 // refused tells that a run will not begin; one that only waits for the next service is
 // not spoken of.
-func (r *serveRunner) refused(ctx context.Context, id string, err error) {
+func (r *serveRunner) refused(ctx context.Context, id, workflow string, err error) {
 	r.mu.Lock()
 	begins := r.live[id] != nil && r.live[id].begins
 	r.mu.Unlock()
@@ -261,7 +261,7 @@ func (r *serveRunner) refused(ctx context.Context, id string, err error) {
 	if _, there := r.home.Get(id); there == nil { // it has begun before, and goes on later
 		if !errors.Is(context.Cause(ctx), errStopping) {
 			r.tried(id)
-			r.say("run %s can't go on yet: %v", id, err)
+			r.say("run %s of %s can't go on yet: %v", id, workflow, err)
 			r.answer(id, err)
 			r.tell(schedule.News{Run: id, Begun: true})
 		}
@@ -275,7 +275,7 @@ func (r *serveRunner) refused(ctx context.Context, id string, err error) {
 	case errors.Is(err, home.ErrTaken), errors.Is(cause, errReplaced):
 		err = fmt.Errorf("%w: %w", schedule.ErrSkipped, err)
 	default:
-		r.say("run %s can't begin: %v", id, err)
+		r.say("%s: a run can't begin: %v", workflow, err)
 	}
 	r.tell(schedule.News{Run: id, Err: err, Ended: true})
 }
@@ -352,7 +352,7 @@ func orderParams(o *schedule.Order) (map[string]any, error) {
 }
 
 // follow tells of a run until it has ended.
-func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *engine.Run, err error) {
+func (r *serveRunner) follow(ctx context.Context, id, workflow string, l *liveRun, run *engine.Run, err error) {
 	if owned, ok := errors.AsType[*store.OwnedError](err); ok {
 		r.free(l)
 		r.mu.Lock()
@@ -371,7 +371,7 @@ func (r *serveRunner) follow(ctx context.Context, id string, l *liveRun, run *en
 	}
 	if err != nil {
 		r.free(l)
-		r.refused(ctx, id, err)
+		r.refused(ctx, id, workflow, err)
 		return
 	}
 	r.mu.Lock()
@@ -527,7 +527,7 @@ func (r *serveRunner) goOn(ctx context.Context, id string, w *dag.Workflow, l *l
 		defer turn()
 		place, err := r.place(ctx, w, id, "queue")
 		if err != nil {
-			r.refused(ctx, id, err)
+			r.refused(ctx, id, w.Name, err)
 			return
 		}
 		l.place = place
@@ -538,7 +538,7 @@ func (r *serveRunner) goOn(ctx context.Context, id string, w *dag.Workflow, l *l
 		if err == nil {
 			r.say("run %s of %s goes on", id, w.Name)
 		}
-		r.follow(ctx, id, l, run, err)
+		r.follow(ctx, id, w.Name, l, run, err)
 	})
 }
 

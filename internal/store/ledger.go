@@ -248,6 +248,27 @@ func (s *Store) Good(file string) (text []byte, ok bool, err error) {
 	return text, err == nil, s.explain(err)
 }
 
+// GoodFile returns the first file, by name, whose last good text is the one that is looked
+// for; "": there is none.
+func (s *Store) GoodFile(is func(file string, text []byte) bool) (string, error) {
+	rows, err := s.read.Query(`SELECT file, text FROM good ORDER BY file`)
+	if err != nil {
+		return "", s.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var file string
+		var text []byte
+		if err := rows.Scan(&file, &text); err != nil {
+			return "", s.explain(err)
+		}
+		if is(file, text) {
+			return file, nil
+		}
+	}
+	return "", s.explain(rows.Err())
+}
+
 // SetGood keeps the text of a workflow file that can be used; nil: the file is gone.
 func (s *Store) SetGood(file string, text []byte) error {
 	var err error
