@@ -189,6 +189,9 @@ func (d *decoder) readTriggers(n *node) {
 		if find(c, "webhook") != nil && find(c, "secret") == nil {
 			d.warnf(c, "a webhook without a secret: whoever reaches the service can start the workflow")
 		}
+		if t.Workflow != "" && t.Workflow == d.w.Name {
+			d.warnf(c, "the workflow starts itself when it ends: again and again, for ever")
+		}
 		d.w.Triggers = append(d.w.Triggers, t)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/internal/cron"
 	"flow/internal/home"
 	"flow/internal/schedule"
 	"flow/internal/store"
@@ -492,7 +493,7 @@ func (s *service) look() error {
 
 // tellChanges logs what has changed of the files.
 func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
-	old := make(map[string]*schedule.File)
+	old, changed := make(map[string]*schedule.File), make(map[string]bool)
 	if before != nil {
 		for _, f := range *before {
 			old[f.Path] = f
@@ -501,6 +502,7 @@ func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
 	for _, f := range now {
 		was := old[f.Path]
 		delete(old, f.Path)
+		changed[f.Path] = was == nil || was.Plan != f.Plan
 		switch {
 		case was == f:
 		case len(f.Broken) > 0:
@@ -520,6 +522,9 @@ func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
 		if f.Plan == nil {
 			continue
 		}
+		if changed[f.Path] {
+			s.tryStarts(f)
+		}
 		for i := range f.Plan.Workflow.Triggers {
 			path := f.Plan.Workflow.Triggers[i].Webhook
 			if first, twice := hooks[path]; twice && path != "" {
@@ -531,5 +536,25 @@ func (s *service) tellChanges(before *[]*schedule.File, now []*schedule.File) {
 	}
 	for path := range old {
 		s.log.Info("workflow removed", "file", filepath.Base(path))
+	}
+}
+
+// tryStarts tells of schedules whose runs will not begin.
+func (s *service) tryStarts(f *schedule.File) {
+	w := f.Plan.Workflow
+	for i := range w.Schedules {
+		d := &w.Schedules[i]
+		c, err := cron.Parse(d.Cron, d.Timezone, d.Start)
+		if err != nil || !d.Enabled {
+			continue
+		}
+		t, ok := firing(c, d, time.Now())
+		if !ok {
+			continue
+		}
+		o := engine.Options{Trigger: "schedule", ScheduledAt: t.At, IntervalStart: t.At, IntervalEnd: t.At, Bound: d.Params}
+		if _, err := engine.NewStart(f.Plan, o, t.At); err != nil {
+			s.log.Warn("the runs of a schedule will fail", "workflow", w.Name, "schedule", named(d), "error", err)
+		}
 	}
 }
