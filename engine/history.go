@@ -256,35 +256,51 @@ func (r *Run) goOn() error {
 	return nil
 }
 
-// listen is how often a run looks whether another process wants it to end.
-const listen = 200 * time.Millisecond
+// listening is how often an engine looks whether other processes want its runs to end.
+const listening = 200 * time.Millisecond
 
-// heed cancels the run when another process asks for that, until stop.
-func (r *Run) heed() (stop func()) {
-	if r.journal == nil {
-		return func() {}
+// listen has the engine look for that while it has runs: once for all of them. It is called
+// with the lock held.
+func (e *Engine) listen() {
+	if e.home == nil || e.listens {
+		return
 	}
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(listen)
+	e.listens = true
+	e.ending.Go(func() {
+		tick := time.NewTicker(listening)
 		defer tick.Stop()
 		for {
 			select {
-			case <-over:
-				return
 			case <-tick.C:
-				if r.engine.home.CancelRequested(r.ID) {
-					r.Cancel()
-					return
-				}
+			case <-e.quit.Done():
+				return
+			}
+			if !e.heed() {
+				return
 			}
 		}
-	}()
-	return func() {
-		close(over)
-		<-ended
+	})
+}
+
+// heed cancels the runs whose end is asked for. false: there are no runs any more.
+func (e *Engine) heed() bool {
+	asked := e.home.CancelRequests()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.runs) == 0 {
+		e.listens = false
+		return false
 	}
+	if len(asked) == 0 {
+		return true
+	}
+	for _, r := range e.runs {
+		if asked[r.ID] && !r.heeded {
+			r.heeded = true
+			r.Cancel()
+		}
+	}
+	return true
 }
 
 // log is where an attempt's output is kept; nil: nowhere.
