@@ -120,7 +120,7 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		text, err := e.home.Summary(&rec)
 		return nil, errors.Join(err, &EndedError{rec.ID, rec.Status, text})
 	}
-	plan, err := pinned(e.home, &rec)
+	plan, err := Pinned(e.home, &rec)
 	if err == nil {
 		err = findings(check(plan.Workflow, e.functions))
 	}
@@ -218,15 +218,15 @@ func (e *Engine) sweepAfter(token string) error {
 	return err
 }
 
-// pinned plans a run's workflow as it was when the run began.
-func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
+// Pinned plans the workflow of a run of a home as it was when the run began.
+func Pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
 	text, err := h.Text(rec)
 	if err != nil {
 		return nil, err
 	}
 	w, found := dag.Parse(rec.File, text)
 	if w == nil {
-		return nil, fmt.Errorf("engine: the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
+		return nil, fmt.Errorf("the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
 	}
 	return dag.NewPlan(w)
 }

@@ -53,6 +53,9 @@ outputs: { b: "${{ tasks.b.result }}", n: "${{ len(tasks.big.result) }}" }
 	if err != nil || r.Status != "succeeded" || r.Workflow != "w" || r.Tasks != 3 || r.Ended.IsZero() {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	if p, err := engine.Pinned(home, &r); err != nil || len(p.Nodes) != 3 || p.Workflow.Name != "w" {
+		t.Errorf("%+v, %v", p, err)
+	}
 	if text, err := home.Summary(&r); err != nil || !strings.Contains(string(text), `"outputs":{"b":[2,4],"n":100000}`) {
 		t.Errorf("%s, %v", text, err)
 	}
