@@ -250,10 +250,18 @@ func (r *Run) goOn() error {
 			return err
 		}
 	}
-	if r.engine.home.CancelRequested(r.ID) { // while nobody ran it
-		return r.apply(run.Event{Kind: run.CancelRequested, Reason: dag.ReasonUser})
+	if asked, replace := r.engine.home.CancelRequested(r.ID); asked { // while nobody ran it
+		return r.apply(cancelling(replace))
 	}
 	return nil
+}
+
+func cancelling(replace bool) run.Event {
+	reason := dag.ReasonUser
+	if replace {
+		reason = dag.ReasonReplace
+	}
+	return run.Event{Kind: run.CancelRequested, Reason: reason}
 }
 
 // listening is how often an engine looks whether other processes want its runs to end.
@@ -295,9 +303,12 @@ func (e *Engine) heed() bool {
 		return true
 	}
 	for _, r := range e.runs {
-		if asked[r.ID] && !r.heeded {
+		if !asked[r.ID] || r.heeded {
+			continue
+		}
+		if still, replace := e.home.CancelRequested(r.ID); still {
 			r.heeded = true
-			r.Cancel()
+			r.in.put(message{event: cancelling(replace)})
 		}
 	}
 	return true

@@ -351,13 +351,20 @@ func TestCancelOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	for _, r := range runs[1:] {
+	for _, r := range runs[2:] {
 		if asked, err := other.RequestCancel(r.ID); err != nil || !asked {
 			t.Fatal(asked, err)
 		}
 	}
-	for _, r := range runs[1:] {
-		if s := wait(t, r); s.Status != "cancelled" {
+	if err := other.WishCancel(runs[1].ID, true); err != nil {
+		t.Fatal(err)
+	}
+	for k, r := range runs[1:] {
+		why := "user"
+		if k == 0 {
+			why = "replace"
+		}
+		if s := wait(t, r); s.Status != "cancelled" || s.Reason != why {
 			t.Errorf("%+v", s)
 		}
 	}

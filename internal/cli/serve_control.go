@@ -181,7 +181,7 @@ func (s *service) Cancel(_ context.Context, id string) error {
 	if !rec.Ended.IsZero() {
 		return fmt.Errorf("%w: run %s has ended: %s", web.ErrConflict, id, rec.Status)
 	}
-	return s.home.WishCancel(id) // of one that is interrupted: it is gone on with, and ends in order
+	return s.home.WishCancel(id, false) // of one that is interrupted: it is gone on with, and ends in order
 }
 
 // Retry implements web.Control.

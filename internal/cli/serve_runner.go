@@ -130,7 +130,7 @@ func (r *serveRunner) Replace(id string) {
 	case l != nil && !l.again:
 		l.cancel(errReplaced)
 	default: // another process has it, or it is to be gone on with: it ends then
-		if err := r.home.WishCancel(id); err != nil {
+		if err := r.home.WishCancel(id, true); err != nil {
 			r.say("run %s can't be told to make room: %v", id, err)
 		}
 	}

@@ -159,7 +159,7 @@ func watchRun(ctx context.Context, std streams, h *engine.Home, id string, f *ru
 			}
 			asked = true
 			v.say("flow: " + signalName(sig) + ": the run is asked to end; once more to leave it to itself")
-			if err := h.WishCancel(id); err != nil {
+			if err := h.WishCancel(id, false); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():

@@ -25,6 +25,7 @@ type Dispatcher struct {
 	perRun int     // attempts of one run at once
 	inUse  int
 	seq    int64
+	turns  int64
 }
 
 type pool struct {
@@ -40,8 +41,9 @@ type lane struct {
 	pool    *pool
 	number  int // of the pool; -1: it is free
 	tickets tickets
-	held    int // places in use
-	at      int // in pool.heads; -1: nothing is queued, or its run may have no more places
+	held    int   // places in use
+	turn    int64 // it had its last one, or began to wait, in the order of these
+	at      int   // in pool.heads; -1: nothing is queued, or its run may have no more places
 }
 
 // DefaultPerRun is how many attempts of one run are handed out at once, unless
@@ -133,6 +135,9 @@ func (q *Queue) Enqueue(c Command, poolName string) error {
 		t.pool = k
 	}
 	l := q.lane(t.pool)
+	if len(l.tickets) == 0 {
+		q.d.turn(l)
+	}
 	if l.tickets.push(t); l.tickets[0].seq == t.seq {
 		q.d.line(l)
 	}
@@ -156,8 +161,10 @@ func (q *Queue) lane(number int) *lane {
 }
 
 // Next takes the attempt that is to start next, with its place, if any may
-// start: of each run the first by rank, file and instance, and of these the first
-// by rank, and then the one that has waited for longest. The driver applies
+// start: of each run the first by rank, file and instance, and of these the first by
+// priority, then that of the run with the fewest places in its pool, then that whose
+// turn is longest ago: so no run waits for ever, however long the way of others. The
+// driver applies
 // AttemptStarted; where that is stale (the attempt was stopped while it was
 // queued) it releases the ticket at once.
 func (d *Dispatcher) Next() (Ticket, bool) {
@@ -167,6 +174,7 @@ func (d *Dispatcher) Next() (Ticket, bool) {
 	}
 	t := l.tickets.pop()
 	q := l.run
+	d.turn(l)
 	if l.number < 0 {
 		d.line(l)
 		return t, true
@@ -177,6 +185,12 @@ func (d *Dispatcher) Next() (Ticket, bool) {
 	l.pool.inUse++
 	d.took(l, q.inUse == d.perRun)
 	return t, true
+}
+
+// turn puts a lane behind all others that have as many places.
+func (d *Dispatcher) turn(l *lane) {
+	d.turns++
+	l.turn = d.turns
 }
 
 // Release gives a ticket's place back. Once for each ticket that Next returned.
@@ -291,7 +305,7 @@ func (q *Queue) Queued() int {
 type heads []*lane
 
 func (h heads) Len() int           { return len(h) }
-func (h heads) Less(i, j int) bool { return h[i].tickets[0].beforeOther(&h[j].tickets[0]) }
+func (h heads) Less(i, j int) bool { return h[i].before(h[j]) }
 func (h heads) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at, h[j].at = i, j
@@ -317,7 +331,7 @@ type openPools []*pool
 
 func (o openPools) Len() int { return len(o) }
 func (o openPools) Less(i, j int) bool {
-	return o[i].heads[0].tickets[0].beforeOther(&o[j].heads[0].tickets[0])
+	return o[i].heads[0].before(o[j].heads[0])
 }
 func (o openPools) Swap(i, j int) {
 	o[i], o[j] = o[j], o[i]
@@ -351,12 +365,15 @@ func (t *Ticket) before(u *Ticket) bool {
 	return t.seq < u.seq
 }
 
-// beforeOther orders the attempts of different runs.
-func (t *Ticket) beforeOther(u *Ticket) bool {
-	if t.rank != u.rank {
-		return t.rank.before(u.rank)
+// before orders what different runs have in pools.
+func (l *lane) before(m *lane) bool {
+	switch p, q := l.tickets[0].rank.Priority, m.tickets[0].rank.Priority; {
+	case p != q:
+		return p > q
+	case l.held != m.held:
+		return l.held < m.held
 	}
-	return t.seq < u.seq
+	return l.turn < m.turn
 }
 
 // tickets is a binary heap, the next one to start at its top. It is no

@@ -21,12 +21,14 @@ type dispatching struct {
 	runs    []*modelRun
 	removed []*modelRun
 	seq     int64
+	turns   int
 }
 
 type modelRun struct {
 	q      *Queue
 	queued []Ticket
 	held   []Ticket
+	turn   map[int]int // by pool: it had its last place, or began to wait, in the order of these
 }
 
 // inOrder is the order of attempts within a run.
@@ -65,11 +67,28 @@ func (m *dispatching) want() (of *modelRun, best Ticket) {
 			continue
 		}
 		t := slices.MinFunc(can, inOrder)
-		if of == nil || cmp.Or(byRank(t, best), cmp.Compare(t.seq, best.seq)) < 0 {
+		if of == nil || cmp.Or(cmp.Compare(best.rank.Priority, t.rank.Priority),
+			cmp.Compare(m.held(r, t.pool), m.held(of, best.pool)), cmp.Compare(r.turn[t.pool], of.turn[best.pool])) < 0 {
 			of, best = r, t
 		}
 	}
 	return of, best
+}
+
+// held is how many places of a pool a run has; what needs none has none.
+func (m *dispatching) held(r *modelRun, pool int) int {
+	if pool < 0 {
+		return 0
+	}
+	return m.used(pool, r)
+}
+
+func (m *dispatching) turn(r *modelRun, pool int) {
+	m.turns++
+	if r.turn == nil {
+		r.turn = make(map[int]int)
+	}
+	r.turn[pool] = m.turns
 }
 
 func (m *dispatching) next() bool {
@@ -81,6 +100,7 @@ func (m *dispatching) next() bool {
 	if ok {
 		r.queued = slices.DeleteFunc(r.queued, func(t Ticket) bool { return t == got })
 		r.held = append(r.held, got)
+		m.turn(r, got.pool)
 	}
 	return ok
 }
@@ -96,6 +116,9 @@ func (m *dispatching) enqueue(r *modelRun) {
 	}
 	if err := r.q.Enqueue(c, name); err != nil {
 		m.t.Fatal(err)
+	}
+	if !slices.ContainsFunc(r.queued, func(t Ticket) bool { return t.pool == pool }) {
+		m.turn(r, pool)
 	}
 	r.queued = append(r.queued, Ticket{Run: r.q, Task: c.Task, Instance: c.Instance, Attempt: 1, rank: c.Rank, seq: m.seq, pool: pool})
 	m.seq++
@@ -271,4 +294,37 @@ func TestDispatcherOfManyRuns(t *testing.T) {
 		t.Errorf("%d places were handed out in their order, in %s", next, took)
 	}
 	runtime.KeepAlive(all)
+}
+
+// A run is served in its turn, however many come after it whose way is longer.
+func TestNoRunWaitsForEver(t *testing.T) {
+	d := NewDispatcher(0, 0)
+	if err := d.AddPool("p", 1); err != nil {
+		t.Fatal(err)
+	}
+	enqueue := func(path int64, n int) *Queue {
+		q := d.Add()
+		for i := range n {
+			if err := q.Enqueue(Command{Kind: StartAttempt, Task: int32(i), Instance: -1, Attempt: 1, Rank: Rank{Path: path}}, "p"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return q
+	}
+	wide, short := enqueue(1000, 50), enqueue(1, 1)
+	served := make(map[*Queue]int)
+	for turn := range 60 {
+		enqueue(1000, 1) // another long one comes each time
+		ticket, ok := d.Next()
+		if !ok {
+			t.Fatal("there is a place")
+		}
+		served[ticket.Run]++
+		if d.Release(ticket); turn == 3 && served[short] != 1 {
+			t.Error("the short one was not served in its turn")
+		}
+	}
+	if served[wide] < 5 {
+		t.Errorf("the wide one was served %d times", served[wide])
+	}
 }

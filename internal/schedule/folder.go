@@ -35,8 +35,12 @@ type File struct {
 
 // stamp tells versions of a file apart without reading it.
 type stamp struct {
-	size    int64
-	changed int64 // nanoseconds
+	size            int64
+	written, placed int64 // nanoseconds: its contents; and its place, name or mode, where that is known
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	return stamp{info.Size(), info.ModTime().UnixNano(), changedAt(info).UnixNano()}
 }
 
 // Name is the workflow's, or else the file's.
@@ -88,13 +92,16 @@ func (f *Folder) Look(now time.Time) (changed bool, err error) {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 			continue
 		}
+		if err == nil && !info.Mode().IsRegular() {
+			err = errors.New("it is no regular file")
+		}
 		if err != nil {
 			file := f.unreadable(path, old, err)
-			changed = changed || old == nil || file.Broken[0].Message != first1(old.Broken)
+			changed = changed || old == nil || file.Broken[0].Message != message(old)
 			next[path] = file
 			continue
 		}
-		at := stamp{info.Size(), info.ModTime().UnixNano()}
+		at := stampOf(info)
 		switch {
 		case old == nil && first, old != nil && old.stamp != at && old.seen == at, old != nil && f.free(old):
 			file, err := f.read(path, old, at)
@@ -136,11 +143,11 @@ func (f *Folder) Look(now time.Time) (changed bool, err error) {
 	return changed || first, nil
 }
 
-func first1(found []dag.Diagnostic) string {
-	if len(found) == 0 {
+func message(f *File) string {
+	if len(f.Broken) == 0 {
 		return ""
 	}
-	return found[0].Message
+	return f.Broken[0].Message
 }
 
 // list are the names of the workflow files.
@@ -250,6 +257,15 @@ func (f *Folder) own() {
 	for path, file := range f.files {
 		if file.Plan != nil {
 			f.owner[file.Plan.Workflow.Name] = path
+		}
+	}
+}
+
+// Forget lets the next look read every file, whether it seems to have changed or not.
+func (f *Folder) Forget() {
+	for _, file := range f.files {
+		if file.stamp.size >= 0 {
+			file.stamp.size, file.stamp.written = 0, -1
 		}
 	}
 }

@@ -325,13 +325,15 @@ func (d *decision) take(e *entry) (more bool) {
 	more = e.more && !e.due().After(d.now)
 	catch := d.caught(e, times, more)
 	for i, t := range times {
-		switch {
+		switch onTime := d.now.Sub(t.At.Add(e.jitter)) <= Grace; {
 		case !e.cause.Active:
 			d.add(e, t, Disabled, "")
-		case d.now.Sub(t.At.Add(e.jitter)) <= Grace:
-			d.fire(e, t, Fired)
+		case onTime && e.def.Overlap == "skip" && e.def.Catchup != "all" && (more || i < len(times)-1):
+			d.add(e, t, Skipped, "the time after it was due as well")
+		case onTime:
+			d.fire(e, t, Fired, e.def.Catchup == "all" && (i > 0 || len(e.queue) > 0))
 		case catch[i]:
-			d.fire(e, t, CaughtUp)
+			d.fire(e, t, CaughtUp, true)
 		default:
 			d.add(e, t, Missed, "nobody was there for "+span(d.now.Sub(t.At)))
 		}
@@ -353,19 +355,20 @@ func (d *decision) caught(e *entry, times []cron.Time, more bool) []bool {
 			catch[i] = e.def.Catchup == "all"
 		}
 	}
-	// Of several chunks, the latest is in the last.
-	if e.def.Catchup == "latest" && last >= 0 && !(more && d.now.Sub(e.due()) > Grace) {
+	// The latest is that of the last chunk, and none where one fires that is on time.
+	if e.def.Catchup == "latest" && last == len(times)-1 && !more && last >= 0 {
 		catch[last] = true
 	}
 	return catch
 }
 
-// fire decides on a time that is to start a run, by what the schedule says of overlaps.
-func (d *decision) fire(e *entry, t cron.Time, fate string) {
+// fire decides on a time that is to start a run, by what the schedule says of overlaps; one
+// of several that are caught up waits for those before it.
+func (d *decision) fire(e *entry, t cron.Time, fate string, several bool) {
 	busy := len(e.live) > 0 || len(e.queue) > 0
 	overlap := e.def.Overlap
-	if fate == CaughtUp && overlap != "allow" {
-		overlap = "queue" // they are many by their nature
+	if several && overlap != "allow" {
+		overlap = "queue"
 	}
 	switch {
 	case !busy || overlap == "allow":

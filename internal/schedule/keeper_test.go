@@ -177,7 +177,7 @@ func TestRefused(t *testing.T) {
 	s.until("2024-05-01 13:10:00")
 	same(t, "fates", s.fates(), "01 11:00 failed", "01 12:00 skipped", "01 13:00 fired")
 	for _, r := range s.book.rows {
-		if r.Fate == Failed && (!strings.Contains(r.Note, "TOKEN is not set") ) {
+		if r.Fate == Failed && (!strings.Contains(r.Note, "TOKEN is not set")) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -77,7 +77,9 @@ func (k *Keeper) advance(now time.Time) error {
 		if late > Grace {
 			r.Fate = CaughtUp
 		}
-		r.Note = fmt.Sprintf("began %s after its time", span(now.Sub(r.At)))
+		if r.Note = ""; now.Sub(r.At) >= time.Second {
+			r.Note = fmt.Sprintf("began %s after its time", span(now.Sub(r.At)))
+		}
 		of, rows = append(of, e), append(rows, r)
 	}
 	if len(rows) == 0 {

@@ -39,7 +39,7 @@ func (p *player) Launch(f Firing) {
 	time.AfterFunc(time.Second, func() { p.service.Tell(News{Run: f.Run, Ended: true}) })
 }
 
-func (p *player) Replace(string)   {}
+func (p *player) Replace(string)            {}
 func (p *player) Live(string) (bool, error) { return false, nil }
 
 // safeBook is a book for several goroutines.

@@ -162,3 +162,29 @@ func TestSawMany(t *testing.T) {
 type seesNothing struct{ *book }
 
 func (seesNothing) Seen(string, string) (string, bool, error) { return "", false, nil }
+
+// After a time without a service, of the times that are due at once the newest counts, but
+// where all do.
+func TestCatchupOfSeveral(t *testing.T) {
+	minutes := func(more string) string {
+		return "name: w\nschedule: [{cron: '* * * * *', " + more + "}]\ntasks: {a: {run: 'true'}}\n"
+	}
+	for more, want := range map[string][]string{
+		"catchup: none":                   {"01 10:01 missed", "01 10:02 missed", "01 10:03 missed", "01 10:04 fired"},
+		"catchup: latest":                 {"01 10:01 missed", "01 10:02 missed", "01 10:03 missed", "01 10:04 fired"},
+		"catchup: latest, overlap: allow": {"01 10:01 missed", "01 10:02 missed", "01 10:03 missed", "01 10:04 fired"},
+		"catchup: all":                    {"01 10:01 caught_up", "01 10:02 caught_up", "01 10:03 caught_up", "01 10:04 fired"},
+		"catchup: all, overlap: replace":  {"01 10:01 caught_up", "01 10:02 caught_up", "01 10:03 caught_up", "01 10:04 fired"},
+	} {
+		s := newStage(t, "2024-05-01 10:00:30", minutes(more))
+		s.now = at(t, "2024-05-01 10:04:02")
+		s.restart()
+		s.until("2024-05-01 10:04:30")
+		same(t, more, s.fates(), want...)
+	}
+	// All within the grace.
+	s := newStage(t, "2024-05-01 10:00:30", "name: w\nschedule: [{cron: '@every 10s'}]\ntasks: {a: {run: 'true'}}\n")
+	s.now = at(t, "2024-05-01 10:01:01")
+	s.restart()
+	same(t, "grace", s.fates(), "01 10:00 skipped", "01 10:00 skipped", "01 10:01 fired")
+}

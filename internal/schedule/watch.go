@@ -165,7 +165,7 @@ func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error 
 	var sights []Sight
 	upto := now
 	for path, info := range found {
-		at := stamp{info.Size(), info.ModTime().UnixNano()}
+		at := stamp{size: info.Size(), written: info.ModTime().UnixNano()}
 		if f.known[path] == at {
 			continue
 		}
@@ -204,7 +204,7 @@ func (w *Watcher) file(ctx context.Context, watch *Watch, t *dag.Trigger) error 
 	}
 	f.kept = upto
 	for path, info := range found {
-		at := stamp{info.Size(), info.ModTime().UnixNano()}
+		at := stamp{size: info.Size(), written: info.ModTime().UnixNano()}
 		if c, ok := f.coming[path]; ok && c.stamp == at && (now.Sub(c.since) >= calm || now.Sub(info.ModTime()) >= calm) {
 			f.known[path] = at
 			delete(f.coming, path)

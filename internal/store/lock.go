@@ -129,18 +129,27 @@ func (s *Store) RequestCancel(id string) (bool, error) {
 	return true, nil
 }
 
-// WishCancel is RequestCancel for whoever runs a run, now or when it is gone on with.
-func (s *Store) WishCancel(id string) error {
-	if err := s.files.put(locksDir+"/"+id+cancelSuffix, nil, false); err != nil {
+// WishCancel is RequestCancel for whoever runs a run, now or when it is gone on with. With
+// replace, that is for a newer one.
+func (s *Store) WishCancel(id string, replace bool) error {
+	var text []byte
+	if replace {
+		text = []byte(replaceWish)
+	}
+	if err := s.files.put(locksDir+"/"+id+cancelSuffix, text, false); err != nil {
 		return fmt.Errorf("store: run %s: %w", id, err)
 	}
 	return nil
 }
 
-// CancelRequested reports whether somebody has asked for the end of a run.
-func (s *Store) CancelRequested(id string) bool {
-	_, _, err := s.files.stat(locksDir + "/" + id + cancelSuffix)
-	return err == nil
+const replaceWish = "replace"
+
+// CancelRequested reports whether somebody has asked for the end of a run, and whether that
+// is for a newer one.
+func (s *Store) CancelRequested(id string) (asked, replace bool) {
+	name := locksDir + "/" + id + cancelSuffix
+	size, _, err := s.files.stat(name)
+	return err == nil, err == nil && size == int64(len(replaceWish))
 }
 
 // CancelRequests returns the ids of all runs whose end somebody has asked for, in one look;
