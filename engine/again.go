@@ -38,7 +38,7 @@ func (r *Run) standOn(rec *store.Run) error {
 	if err != nil {
 		return fmt.Errorf("engine: run %s stands on results of run %s: %w", rec.ID, rec.Of, err)
 	}
-	then, err := pinned(h, &of)
+	then, err := Pinned(h, &of)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 	if rec.Ended.IsZero() {
 		return nil, fmt.Errorf("engine: run %s has not ended", rec.ID)
 	}
-	plan, err := pinned(e.home, &rec)
+	plan, err := Pinned(e.home, &rec)
 	if err == nil {
 		err = findings(check(plan.Workflow, e.functions))
 	}
@@ -100,7 +100,7 @@ func (e *Engine) Retry(id string, a Again, o Options) (*Run, error) {
 
 // CheckRetry tells why a retry of a run that has ended can't be.
 func CheckRetry(h *Home, rec *store.Run, a Again) error {
-	plan, err := pinned(h, rec)
+	plan, err := Pinned(h, rec)
 	if err == nil {
 		_, err = a.tasks(plan)
 	}
@@ -257,7 +257,7 @@ func candidate(h *Home, rec *store.Run, plan *dag.Plan, again map[int]bool, para
 	if e.Differ, err = differ(params, start.Params); err != nil || start.Only == nil {
 		return e, true, err
 	}
-	then, err := pinned(h, rec)
+	then, err := Pinned(h, rec)
 	if err != nil {
 		return nil, false, err
 	}
@@ -304,7 +304,7 @@ func differ(a, b map[string]any) ([]string, error) {
 
 // filled is e with its results.
 func (e *Earlier) filled(h *Home, rec *store.Run, plan *dag.Plan, again map[int]bool) (*Earlier, error) {
-	then, err := pinned(h, rec)
+	then, err := Pinned(h, rec)
 	if err != nil {
 		return nil, err
 	}

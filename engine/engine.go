@@ -47,13 +47,16 @@ type Engine struct {
 	mu     sync.Mutex
 	disp   *run.Dispatcher
 	pools  map[string]*executor.Pool
-	sizes  map[string]int // of pools
+	sizes  map[string]int     // of pools
 	warm   map[warmOf][]*warm // the one that is kept without a run last
 	runs   map[*run.Queue]*Run
 	swept  map[string]func() error // by token: ends what a launcher has left, once
 	closed bool
 
-	ending sync.WaitGroup // warm workers that nobody needs any more
+	listens bool            // to other processes
+	quit    context.Context // ends when that has to
+	mute    context.CancelFunc
+	ending  sync.WaitGroup // of that, and of warm workers that nobody needs any more
 }
 
 // Option changes what New makes.
@@ -98,7 +101,7 @@ func New(opts ...Option) *Engine {
 	for _, o := range opts {
 		o(&s)
 	}
-	return &Engine{
+	e := &Engine{
 		places:    Places(s.workers),
 		environ:   s.environ,
 		functions: s.functions,
@@ -110,6 +113,8 @@ func New(opts ...Option) *Engine {
 		warm:      make(map[warmOf][]*warm),
 		runs:      make(map[*run.Queue]*Run),
 	}
+	e.quit, e.mute = context.WithCancel(context.Background())
+	return e
 }
 
 // ErrClosed answers Start on an engine that was closed.
@@ -128,6 +133,7 @@ func (e *Engine) Close() error {
 		r.Kill()
 		<-r.done
 	}
+	e.mute()
 	var errs []error
 	for _, p := range e.pools {
 		errs = append(errs, p.Close())

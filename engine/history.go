@@ -120,7 +120,7 @@ func (e *Engine) Resume(id string, o Options) (*Run, error) {
 		text, err := e.home.Summary(&rec)
 		return nil, errors.Join(err, &EndedError{rec.ID, rec.Status, text})
 	}
-	plan, err := pinned(e.home, &rec)
+	plan, err := Pinned(e.home, &rec)
 	if err == nil {
 		err = findings(check(plan.Workflow, e.functions))
 	}
@@ -218,15 +218,15 @@ func (e *Engine) sweepAfter(token string) error {
 	return err
 }
 
-// pinned plans a run's workflow as it was when the run began.
-func pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
+// Pinned plans the workflow of a run of a home as it was when the run began.
+func Pinned(h *Home, rec *store.Run) (*dag.Plan, error) {
 	text, err := h.Text(rec)
 	if err != nil {
 		return nil, err
 	}
 	w, found := dag.Parse(rec.File, text)
 	if w == nil {
-		return nil, fmt.Errorf("engine: the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
+		return nil, fmt.Errorf("the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
 	}
 	return dag.NewPlan(w)
 }
@@ -264,35 +264,54 @@ func cancelling(replace bool) run.Event {
 	return run.Event{Kind: run.CancelRequested, Reason: reason}
 }
 
-// listen is how often a run looks whether another process wants it to end.
-const listen = 200 * time.Millisecond
+// listening is how often an engine looks whether other processes want its runs to end.
+const listening = 200 * time.Millisecond
 
-// heed cancels the run when another process asks for that, until stop.
-func (r *Run) heed() (stop func()) {
-	if r.journal == nil {
-		return func() {}
+// listen has the engine look for that while it has runs: once for all of them. It is called
+// with the lock held.
+func (e *Engine) listen() {
+	if e.home == nil || e.listens {
+		return
 	}
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(listen)
+	e.listens = true
+	e.ending.Go(func() {
+		tick := time.NewTicker(listening)
 		defer tick.Stop()
 		for {
 			select {
-			case <-over:
-				return
 			case <-tick.C:
-				if asked, replace := r.engine.home.CancelRequested(r.ID); asked {
-					r.in.put(message{event: cancelling(replace)})
-					return
-				}
+			case <-e.quit.Done():
+				return
+			}
+			if !e.heed() {
+				return
 			}
 		}
-	}()
-	return func() {
-		close(over)
-		<-ended
+	})
+}
+
+// heed cancels the runs whose end is asked for. false: there are no runs any more.
+func (e *Engine) heed() bool {
+	asked := e.home.CancelRequests()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.runs) == 0 {
+		e.listens = false
+		return false
 	}
+	if len(asked) == 0 {
+		return true
+	}
+	for _, r := range e.runs {
+		if !asked[r.ID] || r.heeded {
+			continue
+		}
+		if still, replace := e.home.CancelRequested(r.ID); still {
+			r.heeded = true
+			r.in.put(message{event: cancelling(replace)})
+		}
+	}
+	return true
 }
 
 // log is where an attempt's output is kept; nil: nowhere.

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"flow/dag"
 	"flow/engine"
+	"flow/executor"
 	"flow/internal/run"
 	"flow/internal/store"
 )
@@ -50,6 +52,9 @@ outputs: { b: "${{ tasks.b.result }}", n: "${{ len(tasks.big.result) }}" }
 	r, err := home.Find(s.Run)
 	if err != nil || r.Status != "succeeded" || r.Workflow != "w" || r.Tasks != 3 || r.Ended.IsZero() {
 		t.Fatalf("%+v, %v", r, err)
+	}
+	if p, err := engine.Pinned(home, &r); err != nil || len(p.Nodes) != 3 || p.Workflow.Name != "w" {
+		t.Errorf("%+v, %v", p, err)
 	}
 	if text, err := home.Summary(&r); err != nil || !strings.Contains(string(text), `"outputs":{"b":[2,4],"n":100000}`) {
 		t.Errorf("%s, %v", text, err)
@@ -311,5 +316,61 @@ func TestHomeThatFails(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+// Runs that another process asks to end are cancelled. One goroutine listens for all of
+// them, and each run that waits for nothing but the time has one of its own.
+func TestCancelOfMany(t *testing.T) {
+	const n = 200
+	home := newHome(t)
+	var functions executor.Registry
+	if err := executor.Register(&functions, "fails", func(context.Context, any) (any, error) { return nil, errors.New("no luck") }); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, engine.History(home), engine.Functions(&functions))
+	p := planOf(t, t.TempDir(), "tasks: { a: { call: 'go:fails', retry: { attempts: 2, delay: 1h } } }")
+	before := runtime.NumGoroutine()
+	delayed := make(chan struct{}, n)
+	runs := make([]*engine.Run, n)
+	for k := range runs {
+		runs[k] = start(t, e, p, engine.Options{Watch: func(ev engine.Event) {
+			if ev.Type == engine.RetryScheduled {
+				delayed <- struct{}{}
+			}
+		}})
+	}
+	for range runs {
+		<-delayed
+	}
+	if more := runtime.NumGoroutine() - before; more > n+engine.DefaultThreads+20 {
+		t.Errorf("%d goroutines of %d runs", more, n)
+	}
+	other, err := engine.OpenHome(home.Dir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, r := range runs[2:] {
+		if asked, err := other.RequestCancel(r.ID); err != nil || !asked {
+			t.Fatal(asked, err)
+		}
+	}
+	if err := other.WishCancel(runs[1].ID, true); err != nil {
+		t.Fatal(err)
+	}
+	for k, r := range runs[1:] {
+		why := "user"
+		if k == 0 {
+			why = "replace"
+		}
+		if s := wait(t, r); s.Status != "cancelled" || s.Reason != why {
+			t.Errorf("%+v", s)
+		}
+	}
+	select {
+	case <-runs[0].Done():
+		t.Error("a run has ended that nobody has asked to")
+	default:
 	}
 }

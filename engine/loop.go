@@ -23,9 +23,7 @@ import (
 // rounds, and a lone one waits for nobody.
 func (r *Run) loop(first func() error) {
 	defer close(r.done)
-	stop := r.heed()
 	r.err = r.drive(first)
-	stop()
 	r.engine.leave(r)
 	r.evaluating.close()
 	r.summary = r.m.Summary()

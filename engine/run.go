@@ -95,6 +95,7 @@ type Run struct {
 
 	current  bool             // its file is what it says today, as far as is known
 	warm     map[warmOf]*warm // worker processes that it uses
+	heeded   bool             // somebody has asked for its end; guarded by the engine's lock
 	reopened bool             // it had begun in another process: what that has left stays, should it not go on
 	journal  *store.Journal   // nil: the run is not kept
 	pending  []run.Event      // applied, and not in the journal yet
@@ -274,6 +275,7 @@ func (e *Engine) admit(r *Run) error {
 	}
 	r.queue = e.disp.Add()
 	e.runs[r.queue] = r
+	e.listen()
 	return nil
 }
 

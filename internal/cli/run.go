@@ -171,8 +171,12 @@ func runPlan(ctx context.Context, std streams, plan *dag.Plan, f *runFlags, h *e
 		return nil, usage("", "OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
 	if traces != nil {
-		v = tracedView{v, traces.watch(v.event)}
-		defer func() { err = errors.Join(err, traces.close()) }()
+		tell, done := traces.follow(v.event)
+		v = tracedView{v, tell}
+		defer func() {
+			done()
+			err = errors.Join(err, traces.close())
+		}()
 	}
 	opts := []engine.Option{engine.Jobs(f.jobs), engine.Workers(f.workers), engine.Subreaper(sweepName)}
 	if h != nil {

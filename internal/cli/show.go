@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flow/dag"
 	"flow/engine"
 	"flow/internal/run"
 	"flow/internal/store"
@@ -81,15 +80,7 @@ func standing(talk io.Writer, h *engine.Home, r *store.Run) (*run.Summary, error
 // folded is the machine of a run, made of its events, as far as they can be read: where
 // that ends is said on talk.
 func folded(talk io.Writer, h *engine.Home, r *store.Run) (*run.Machine, error) {
-	text, err := h.Text(r)
-	if err != nil {
-		return nil, err
-	}
-	w, found := dag.Parse(r.File, text)
-	if w == nil {
-		return nil, fmt.Errorf("the workflow of run %s, as it was, is not valid for this flow: %s", r.ID, found[0].String())
-	}
-	plan, err := dag.NewPlan(w)
+	plan, err := engine.Pinned(h, r)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +92,7 @@ func folded(talk io.Writer, h *engine.Home, r *store.Run) (*run.Machine, error) 
 		}
 		if err == nil {
 			if e.Start != nil {
-				e.Start.Run.StartedAt = e.Start.Run.StartedAt.In(w.Zone())
+				e.Start.Run.StartedAt = e.Start.Run.StartedAt.In(plan.Workflow.Zone())
 			}
 			_, err = m.Apply(e)
 		}

@@ -41,14 +41,28 @@ func newTracer(say func(format string, args ...any)) (*tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var once sync.Map // a collector that is down is told of once
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		if _, told := once.LoadOrStore(err.Error(), true); !told {
-			say("traces: %v", err)
-		}
-	}))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(seldom(func(err error) { say("traces: %v", err) })))
 	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(to), sdktrace.WithResource(about), sdktrace.WithIDGenerator(runIDs{}))
 	return &tracer{p, p.Tracer("flow")}, nil
+}
+
+// seldom tells of errors at most once a minute: a collector that is down is one with each
+// batch, and its texts may differ, by a port.
+func seldom(tell func(error)) func(error) {
+	var mu sync.Mutex
+	var last time.Time
+	return func(err error) {
+		mu.Lock()
+		now := time.Now()
+		told := !last.IsZero() && now.Sub(last) < time.Minute
+		if !told {
+			last = now
+		}
+		mu.Unlock()
+		if !told {
+			tell(err)
+		}
+	}
 }
 
 // close sends what is left, for a few seconds at most.
@@ -99,44 +113,82 @@ type attemptKey struct {
 	instance, attempt int
 }
 
-// watch returns what is to be told the events of one run, and passes them on to next, if
-// that is not nil.
+// watch is follow of a run that is not suspended.
 func (t *tracer) watch(next func(engine.Event)) func(engine.Event) {
+	tell, _ := t.follow(next)
+	return tell
+}
+
+// follow returns what is to be told the events of one run, and passes them on to next, if
+// that is not nil. done is to be called once no more of them come: it ends what is open
+// still of a run that was suspended or interrupted. When that goes on, it is another span of
+// the same trace.
+func (t *tracer) follow(next func(engine.Event)) (tell func(engine.Event), done func()) {
 	if t == nil {
-		return next
+		return next, func() {}
 	}
-	ctx, root := context.Background(), trace.Span(nil)
-	spans := make(map[attemptKey]trace.Span)
+	f := &following{tracer: t.tracer, ctx: context.Background(), spans: make(map[attemptKey]trace.Span)}
+	if next == nil {
+		return f.event, f.done
+	}
 	return func(e engine.Event) {
-		if next != nil {
-			next(e)
+		next(e)
+		f.event(e)
+	}, f.done
+}
+
+// following are the spans of one run that are open.
+type following struct {
+	tracer trace.Tracer
+	ctx    context.Context // of the root
+	root   trace.Span      // nil: it has not begun, or has ended
+	spans  map[attemptKey]trace.Span
+}
+
+func (f *following) event(e engine.Event) {
+	at := trace.WithTimestamp(e.Time.Time)
+	switch e.Type {
+	case engine.RunStarted:
+		f.ctx = context.WithValue(context.Background(), runKey{}, e.Run)
+		f.ctx, f.root = f.tracer.Start(f.ctx, e.Workflow, at, trace.WithAttributes(attribute.String("flow.workflow", e.Workflow), attribute.String("flow.run", e.Run)))
+	case engine.AttemptStarted:
+		_, f.spans[keyOfAttempt(&e)] = f.tracer.Start(f.ctx, e.Task, at, trace.WithAttributes(aboutAttempt(&e)...))
+	case engine.AttemptEnded:
+		span := f.spans[keyOfAttempt(&e)]
+		if span == nil { // it began before a crash
+			_, span = f.tracer.Start(f.ctx, e.Task, trace.WithTimestamp(e.Time.Add(-e.Duration)), trace.WithAttributes(aboutAttempt(&e)...))
 		}
-		at := trace.WithTimestamp(e.Time.Time)
-		switch e.Type {
-		case engine.RunStarted:
-			ctx = context.WithValue(context.Background(), runKey{}, e.Run)
-			ctx, root = t.tracer.Start(ctx, e.Workflow, at, trace.WithAttributes(attribute.String("flow.workflow", e.Workflow), attribute.String("flow.run", e.Run)))
-		case engine.AttemptStarted:
-			_, spans[keyOfAttempt(&e)] = t.tracer.Start(ctx, e.Task, at, trace.WithAttributes(aboutAttempt(&e)...))
-		case engine.AttemptEnded:
-			span := spans[keyOfAttempt(&e)]
-			if span == nil { // it began before a crash
-				_, span = t.tracer.Start(ctx, e.Task, trace.WithTimestamp(e.Time.Add(-e.Duration)), trace.WithAttributes(aboutAttempt(&e)...))
-			}
-			if e.ExitCode != nil {
-				span.SetAttributes(attribute.Int("process.exit.code", *e.ExitCode))
-			}
-			ended(span, &e, at)
-			delete(spans, keyOfAttempt(&e))
-		case engine.RunEnded:
-			for _, span := range spans {
-				span.SetStatus(codes.Error, "killed")
-				span.End(at)
-			}
-			if root != nil {
-				ended(root, &e, at)
-			}
+		if e.ExitCode != nil {
+			span.SetAttributes(attribute.Int("process.exit.code", *e.ExitCode))
 		}
+		ended(span, &e, at)
+		delete(f.spans, keyOfAttempt(&e))
+	case engine.RunEnded:
+		f.lost("killed", at)
+		if f.root != nil {
+			ended(f.root, &e, at)
+			f.root = nil
+		}
+	}
+}
+
+// lost ends the spans of attempts whose end is not told.
+func (f *following) lost(why string, at trace.SpanEndOption) {
+	for _, span := range f.spans {
+		span.SetStatus(codes.Error, why)
+		span.End(at)
+	}
+	clear(f.spans)
+}
+
+func (f *following) done() {
+	const interrupted = "interrupted" // as flow runs calls it
+	at := trace.WithTimestamp(time.Now())
+	f.lost(interrupted, at)
+	if f.root != nil {
+		f.root.SetAttributes(attribute.String("flow.status", interrupted))
+		f.root.End(at)
+		f.root = nil
 	}
 }
 

@@ -149,7 +149,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 func otlpAttributes(all []attribute.KeyValue) []otlpAttribute {
 	out := make([]otlpAttribute, len(all))
 	for i, a := range all {
-		out[i] = otlpAttribute{string(a.Key), map[string]any{"stringValue": a.Value.Emit()}}
+		out[i] = otlpAttribute{string(a.Key), map[string]any{"stringValue": a.Value.String()}}
 		if a.Value.Type() == attribute.INT64 {
 			out[i].Value = map[string]any{"intValue": strconv.FormatInt(a.Value.AsInt64(), 10)}
 		}

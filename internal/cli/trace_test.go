@@ -12,8 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"flow/engine"
+	"flow/internal/run"
 )
 
 // A run is a trace, whose id is the run's, and each attempt a span of it.
@@ -82,4 +87,73 @@ func TestTraces(t *testing.T) {
 	if about := fmt.Sprint(spans["b"][0].Attributes); !strings.Contains(about, "process.exit.code map[intValue:3]") {
 		t.Error(about)
 	}
+}
+
+// A run that is suspended, or can't go on, ends its spans; one that has ended has none left.
+func TestTraceOfInterrupted(t *testing.T) {
+	var mu sync.Mutex
+	spans := make(map[string]otlpSpan)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var req otlpRequest
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range req.ResourceSpans[0].ScopeSpans[0].Spans {
+			if _, twice := spans[s.Name]; twice {
+				t.Errorf("%s is there twice", s.Name)
+			}
+			spans[s.Name] = s
+		}
+	}))
+	defer srv.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", srv.URL)
+	traces, err := newTracer(func(format string, args ...any) { t.Errorf(format, args...) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := run.Time{Time: time.Now().Add(-time.Minute)}
+	for _, name := range []string{"suspended", "over"} {
+		tell, done := traces.follow(nil)
+		tell(engine.Event{Type: engine.RunStarted, Time: at, Run: engine.NewID(), Workflow: name})
+		tell(engine.Event{Type: engine.AttemptStarted, Time: at, Task: name + ".a", Attempt: 1})
+		if name == "over" {
+			tell(engine.Event{Type: engine.AttemptEnded, Time: at, Task: name + ".a", Attempt: 1, Status: "succeeded"})
+			tell(engine.Event{Type: engine.RunEnded, Time: at, Status: "succeeded"})
+		}
+		done()
+		done()
+	}
+	if err := traces.close(); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for name, want := range map[string]string{"suspended": "0 interrupted", "suspended.a": "2 ", "over": "0 succeeded", "over.a": "0 succeeded"} {
+		status := ""
+		for _, a := range spans[name].Attributes {
+			if a.Key == "flow.status" {
+				status = fmt.Sprint(a.Value["stringValue"])
+			}
+		}
+		if got := fmt.Sprint(spans[name].Status.Code, " ", status); spans[name].End == "" || got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
+// What goes wrong with a collector is told once a minute, whatever its text.
+func TestSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		tell := seldom(func(error) { told++ })
+		for port := range 150 {
+			tell(fmt.Errorf("127.0.0.1:%d is down", port))
+			time.Sleep(time.Second)
+		}
+		if told != 3 {
+			t.Errorf("told %d times in 150 seconds", told)
+		}
+	})
 }

@@ -167,6 +167,7 @@ func life(t *testing.T, s *Store) {
 	_, err = s.Logs("01NEW", "")
 	check(err)
 	s.CancelRequested("01NEW")
+	s.CancelRequests()
 	check(j.End(Ending{Status: "succeeded", Time: epoch, Summary: []byte("{}")}))
 	closed(t, j)
 	r, err := s.Find("01NEW")

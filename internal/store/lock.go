@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -149,6 +150,25 @@ func (s *Store) CancelRequested(id string) (asked, replace bool) {
 	name := locksDir + "/" + id + cancelSuffix
 	size, _, err := s.files.stat(name)
 	return err == nil, err == nil && size == int64(len(replaceWish))
+}
+
+// CancelRequests returns the ids of all runs whose end somebody has asked for, in one look;
+// nil: there are none, or that can't be told.
+func (s *Store) CancelRequests() map[string]bool {
+	names, err := s.files.list(locksDir)
+	if err != nil {
+		return nil
+	}
+	var ids map[string]bool
+	for _, name := range names {
+		if id, ok := strings.CutSuffix(name, cancelSuffix); ok {
+			if ids == nil {
+				ids = make(map[string]bool)
+			}
+			ids[id] = true
+		}
+	}
+	return ids
 }
 
 // free gives the ownership up.
