@@ -20,9 +20,9 @@ func newGC(std streams) *cobra.Command {
 		Use:   "gc",
 		Short: "Removes old runs, and what belongs to no run",
 		Long: `Removes runs that have ended and are not to be kept, with their logs, and results, logs,
-folders and locks that belong to no run. Runs that have not ended are always kept. Nothing
-is removed by itself: without limits only what belongs to no run is. Times of schedules
-whose fate is settled go as well, after --older-than, or 90 days.`,
+folders and locks that belong to no run. Runs that have not ended are always kept. By itself
+only flow serve removes anything; without limits only what belongs to no run goes. Times of
+schedules whose fate is settled go as well, after --older-than, or 90 days.`,
 		Example: `  flow gc --older-than 90d --keep 1000
   flow gc --older-than 30d --dry-run`,
 		Args: atMost(0),
