@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flow/dag"
 )
 
 // TestLimiter: addresses are counted by themselves, and not without bound.
@@ -83,4 +85,30 @@ func luminance(t *testing.T, hex string) float64 {
 		return math.Pow((v+0.055)/1.055, 2.4)
 	}
 	return 0.2126*linear(n>>16) + 0.7152*linear(n>>8) + 0.0722*linear(n)
+}
+
+// What starts a workflow is told, though it has no next time.
+func TestWhen(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "by hand",
+		"on: [{ file: in/*.csv }, { workflow: load }]\n":                     "when in/*.csv comes, after load",
+		"secrets: { k: { env: K } }\non: [{ webhook: deploy, secret: k }]\n": "webhook deploy",
+		"schedule: [{ cron: '@daily', enabled: false }]\n":                   "switched off",
+	} {
+		w, found := dag.Parse("w.yaml", []byte("name: w\n"+text+"tasks: { a: { run: 'true' } }\n"))
+		if w == nil {
+			t.Fatal(found)
+		}
+		plan, err := dag.NewPlan(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := Workflow{Plan: plan}
+		for i := range w.Schedules {
+			one.Schedules = append(one.Schedules, Schedule{Enabled: w.Schedules[i].Enabled})
+		}
+		if got := when(&one); got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
 }

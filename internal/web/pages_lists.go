@@ -21,6 +21,7 @@ type flowRow struct {
 	Strip       []bar
 	Usual       time.Duration // the median of those that succeeded
 	Next        *Schedule
+	When        string // what else starts it, where Next is nil
 }
 
 type workflowsView struct {
@@ -52,7 +53,7 @@ func (s *site) workflowsPage(w http.ResponseWriter, r *http.Request) error {
 			row.Last = &runs[0]
 		}
 		row.Strip, row.Usual = strip(runs, v.Now), usual(runs)
-		row.Next = soonest(row.Schedules)
+		row.Next, row.When = soonest(row.Schedules), when(&row.Workflow)
 		if row.Plan != nil {
 			row.Description = row.Plan.Workflow.Description
 		}
@@ -62,6 +63,36 @@ func (s *site) workflowsPage(w http.ResponseWriter, r *http.Request) error {
 		v.Rows = append(v.Rows, row)
 	}
 	return s.show(w, r, http.StatusOK, "workflows", v)
+}
+
+// when says what starts a workflow that has no next time.
+func when(w *Workflow) string {
+	var all []string
+	if w.Plan != nil {
+		for i := range w.Plan.Workflow.Triggers {
+			switch t := &w.Plan.Workflow.Triggers[i]; {
+			case t.File != "":
+				all = append(all, "when "+t.File+" comes")
+			case t.Workflow != "":
+				all = append(all, "after "+t.Workflow)
+			default:
+				all = append(all, "webhook "+t.Webhook)
+			}
+		}
+	}
+	off := len(w.Schedules) > 0
+	for i := range w.Schedules {
+		off = off && !w.Schedules[i].Enabled
+	}
+	switch {
+	case len(all) > 0:
+		return strings.Join(all, ", ")
+	case off:
+		return "switched off"
+	case len(w.Schedules) > 0:
+		return "never again"
+	}
+	return "by hand"
 }
 
 // usual is the median of how long runs that succeeded took.
