@@ -64,7 +64,7 @@ func (l ledger) EndedAfter(workflow string, after time.Time) ([]schedule.End, er
 
 // Ledger implements web.Ledger.
 func (l ledger) Ledger(q web.LedgerQuery) ([]web.Fate, error) {
-	rows, err := l.Store.Ledger(store.LedgerFilter{Workflow: q.Workflow, Run: q.Run, Before: q.Before, Limit: q.Limit})
+	rows, err := l.Store.Ledger(store.LedgerFilter{Workflow: q.Workflow, Run: q.Run, Trigger: q.Trigger, Before: q.Before, Limit: q.Limit})
 	out := make([]web.Fate, len(rows))
 	for i := range rows {
 		r := &rows[i]

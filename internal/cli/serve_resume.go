@@ -104,10 +104,8 @@ func (r *serveRunner) resume(rec *store.Run) {
 		return
 	}
 	w := &dag.Workflow{Name: rec.Workflow} // without a limit, if it can't be read: Resume says why
-	if text, err := r.home.Text(rec); err == nil {
-		if was, _ := dag.Parse(rec.File, text); was != nil {
-			w = was
-		}
+	if plan, err := engine.Pinned(r.home, rec); err == nil {
+		w = plan.Workflow
 	}
 	r.goOn(ctx, rec.ID, w, l)
 }
@@ -126,8 +124,10 @@ func (r *serveRunner) goOn(ctx context.Context, id string, w *dag.Workflow, l *l
 		}
 		l.place = place
 		turn()
+		tell, traced := r.traces.follow(nil)
+		l.traced = traced
 		run, err := r.patiently(ctx, id, func() (*engine.Run, error) {
-			return r.engine.Resume(id, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+			return r.engine.Resume(id, engine.Options{Context: ctx, Watch: tell})
 		})
 		if err == nil {
 			r.say("run %s of %s goes on", id, w.Name)

@@ -46,6 +46,7 @@ type liveRun struct {
 	again  bool        // it has begun before: it is to be gone on with
 	place  *home.Place
 	cancel context.CancelCauseFunc // of what it waits for before
+	traced func()                  // ends what is told of it as a trace; may be nil
 }
 
 // delay is when going on with a run is to be tried again.
@@ -226,7 +227,7 @@ func (r *serveRunner) fire(ctx context.Context, f *schedule.Firing, l *liveRun, 
 	r.mu.Lock()
 	l.begins = ctx.Err() == nil
 	r.mu.Unlock()
-	run, err := r.patiently(ctx, f.Run, func() (*engine.Run, error) { return r.start(ctx, f) })
+	run, err := r.patiently(ctx, f.Run, func() (*engine.Run, error) { return r.start(ctx, f, l) })
 	r.follow(ctx, f.Run, w.Name, l, run, err)
 }
 
@@ -307,15 +308,17 @@ func (r *serveRunner) patiently(ctx context.Context, id string, begin func() (*e
 
 // start begins a run, or goes on with it where it has begun: a service that drains may have
 // been a moment faster.
-func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Run, error) {
+func (r *serveRunner) start(ctx context.Context, f *schedule.Firing, l *liveRun) (*engine.Run, error) {
+	tell, traced := r.traces.follow(nil)
+	l.traced = traced
 	_, err := r.home.Get(f.Run)
 	if err == nil {
-		return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+		return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: tell})
 	}
 	if !errors.Is(err, store.ErrNoRun) {
 		return nil, &engine.FolderError{Err: err}
 	}
-	o := engine.Options{ID: f.Run, Trigger: f.Trigger, ScheduledAt: f.At, IntervalStart: f.From, IntervalEnd: f.To, Context: ctx, Watch: r.traces.watch(nil)}
+	o := engine.Options{ID: f.Run, Trigger: f.Trigger, ScheduledAt: f.At, IntervalStart: f.From, IntervalEnd: f.To, Context: ctx, Watch: tell}
 	if f.Order.Retry != "" {
 		return r.engine.Retry(f.Order.Retry, engine.Again{Tasks: f.Order.Tasks, Downstream: f.Order.Downstream}, o)
 	}
@@ -329,7 +332,7 @@ func (r *serveRunner) start(ctx context.Context, f *schedule.Firing) (*engine.Ru
 	run, err := r.engine.Start(f.Version.Plan, o)
 	if err != nil {
 		if _, there := r.home.Get(f.Run); there == nil { // a service that drains was a moment faster
-			return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: r.traces.watch(nil)})
+			return r.engine.Resume(f.Run, engine.Options{Context: ctx, Watch: tell})
 		}
 	}
 	return run, err
@@ -389,6 +392,7 @@ func (r *serveRunner) follow(ctx context.Context, id, workflow string, l *liveRu
 	}
 	r.tell(schedule.News{Run: id, Begun: true})
 	summary, err := run.Wait(context.Background())
+	l.traced()
 	r.free(l)
 	r.release(id)
 	switch {

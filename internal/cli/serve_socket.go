@@ -122,7 +122,7 @@ func watchRun(ctx context.Context, std streams, h *engine.Home, id string, f *ru
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planOf(h, &rec)
+	plan, err := engine.Pinned(h, &rec)
 	if err != nil {
 		return nil, err
 	}
@@ -188,19 +188,6 @@ func awaitRun(h *engine.Home, id string, signals *signals) (store.Run, error) {
 			return rec, &codeError{code: exitCancelled, err: fmt.Errorf("run %s has not begun yet: it waits for its turn in the service; flow cancel %s takes it back", id, id)}
 		}
 	}
-}
-
-// planOf is the plan of a run, as it was when that began.
-func planOf(h *engine.Home, rec *store.Run) (*dag.Plan, error) {
-	text, err := h.Text(rec)
-	if err != nil {
-		return nil, err
-	}
-	w, found := dag.Parse(rec.File, text)
-	if w == nil {
-		return nil, fmt.Errorf("the workflow of run %s, as it was, is not valid for this flow: %s", rec.ID, found[0].String())
-	}
-	return dag.NewPlan(w)
 }
 
 // eventOf is news of a run as whoever runs it would have told them.

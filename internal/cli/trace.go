@@ -113,12 +113,6 @@ type attemptKey struct {
 	instance, attempt int
 }
 
-// watch is follow of a run that is not suspended.
-func (t *tracer) watch(next func(engine.Event)) func(engine.Event) {
-	tell, _ := t.follow(next)
-	return tell
-}
-
 // follow returns what is to be told the events of one run, and passes them on to next, if
 // that is not nil. done is to be called once no more of them come: it ends what is open
 // still of a run that was suspended or interrupted. When that goes on, it is another span of

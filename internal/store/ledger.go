@@ -185,6 +185,7 @@ type LedgerFilter struct {
 	Workflow string
 	Key      string
 	Fate     string
+	Trigger  string
 	Run      string
 	At       time.Time // rows of this time only
 	Before   time.Time // rows of earlier times only
@@ -199,6 +200,9 @@ func (s *Store) Ledger(f LedgerFilter) ([]Row, error) {
 	}
 	if f.Key != "" {
 		query, args = query+` AND c.key = ?`, append(args, f.Key)
+	}
+	if f.Trigger != "" {
+		query, args = query+` AND c.kind = ?`, append(args, f.Trigger)
 	}
 	if f.Run != "" {
 		query, args = query+` AND l.run = ? AND l.run != ''`, append(args, f.Run)

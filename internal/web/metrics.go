@@ -43,7 +43,7 @@ func (s *site) writeMetrics(w io.Writer) {
 	}
 	// Only a schedule can be late: who starts a run by hand is not, and a backfill is of old
 	// times.
-	if rows, err := s.Ledger.Ledger(LedgerQuery{Limit: recent}); err == nil {
+	if rows, err := s.Ledger.Ledger(LedgerQuery{Trigger: "schedule", Limit: recent}); err == nil {
 		family(w, "flow_schedule_lateness_seconds", "gauge", "How late the last run of a workflow was started that was due at a time.")
 		seen := make(map[string]bool)
 		for _, f := range rows {

@@ -68,6 +68,7 @@ type Ledger interface {
 type LedgerQuery struct {
 	Workflow string    // "": of all
 	Run      string    // that which is to start this run; "": of all
+	Trigger  string    // "": of all
 	Before   time.Time // of earlier times only; zero: of all
 	Limit    int
 }

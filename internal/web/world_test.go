@@ -190,7 +190,7 @@ func (w *world) Ledger(q web.LedgerQuery) ([]web.Fate, error) {
 	defer w.mu.Unlock()
 	var all []web.Fate
 	for _, f := range w.fates {
-		if (q.Workflow == "" || q.Workflow == f.Workflow) && (q.Run == "" || q.Run == f.Run) && (q.Before.IsZero() || f.At.Before(q.Before)) {
+		if (q.Workflow == "" || q.Workflow == f.Workflow) && (q.Run == "" || q.Run == f.Run) && (q.Trigger == "" || q.Trigger == f.Trigger) && (q.Before.IsZero() || f.At.Before(q.Before)) {
 			all = append(all, f)
 		}
 	}
