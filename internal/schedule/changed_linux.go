@@ -16,3 +16,11 @@ func changedAt(info fs.FileInfo) time.Time {
 	}
 	return info.ModTime()
 }
+
+// inodeOf tells files apart that have the same place.
+func inodeOf(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}

@@ -37,10 +37,11 @@ type File struct {
 type stamp struct {
 	size            int64
 	written, placed int64 // nanoseconds: its contents; and its place, name or mode, where that is known
+	inode           uint64
 }
 
 func stampOf(info fs.FileInfo) stamp {
-	return stamp{info.Size(), info.ModTime().UnixNano(), changedAt(info).UnixNano()}
+	return stamp{info.Size(), info.ModTime().UnixNano(), changedAt(info).UnixNano(), inodeOf(info)}
 }
 
 // Name is the workflow's, or else the file's.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,4 +233,31 @@ func TestFolderLinks(t *testing.T) {
 	d.expect("a v1!!")
 	swap("v2")
 	d.expect("a v2!!!!")
+}
+
+// What is no file is told, and is not waited for; a file that is replaced by one of the same
+// size and time is read.
+func TestFolderOddFiles(t *testing.T) {
+	d := newDesk(t)
+	if err := syscall.Mkfifo(filepath.Join(d.dir, "pipe.yaml"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	d.write("a.yaml", flowFile("a", "one"))
+	d.expect("a one", "pipe.yaml!")
+	path := filepath.Join(d.dir, "a.yaml")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write("new", flowFile("a", "two"))
+	if err := errors.Join(os.Chtimes(filepath.Join(d.dir, "new"), info.ModTime(), info.ModTime()), os.Rename(filepath.Join(d.dir, "new"), path)); err != nil {
+		t.Fatal(err)
+	}
+	d.expect("a two", "pipe.yaml!")
+	before := d.folder.Files()[0].Plan
+	d.folder.Forget()
+	d.expect("a two", "pipe.yaml!")
+	if d.folder.Files()[0].Plan != before {
+		t.Error("what has not changed is another version")
+	}
 }
