@@ -35,7 +35,8 @@ type serveRunner struct {
 	lines  map[string][]func()   // by workflow: what waits to take a place, in order
 	others map[string]bool       // by id: runs that other processes have in hand
 	delays map[string]*delay     // by id: runs that could not go on
-	closed bool
+	closed bool                  // nothing begins any more
+	over   bool                  // what has begun is suspended
 	wg     sync.WaitGroup
 }
 
@@ -379,9 +380,9 @@ func (r *serveRunner) follow(ctx context.Context, id, workflow string, l *liveRu
 	}
 	r.mu.Lock()
 	l.run = run
-	closed := r.closed
+	over := r.over
 	r.mu.Unlock()
-	if closed { // it came too late to be counted
+	if over { // it came too late to be counted
 		run.Suspend()
 	}
 	switch { // it was asked to end while it began
@@ -493,6 +494,7 @@ func (r *serveRunner) drain(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	r.mu.Lock()
+	r.over = true
 	for _, l := range r.live {
 		if l.run != nil {
 			l.run.Suspend()

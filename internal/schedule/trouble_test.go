@@ -26,6 +26,7 @@ func TestServiceBeginsInTrouble(t *testing.T) {
 		b.breakWith(errDisk)
 		s, p, said := serviceOn(t, b, minutely("a"))
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if err := s.Ready(); err == nil || len(said.lines) == 0 || len(p.began) > 0 {
 			t.Errorf("ready: %v; it has said %q and begun %q", err, said.lines, p.began)
 		}
