@@ -219,6 +219,18 @@ func TestPythonLeftovers(t *testing.T) {
 	}
 }
 
+// A child that a function forks ends by SIGTERM, however soon that comes.
+func TestPythonChildrenEnd(t *testing.T) {
+	if python() == "" {
+		t.Skip("no python3")
+	}
+	p := newProcesses(t, executor.Python(python()), executor.MaxWorkers(1))
+	const n = 300
+	if ended := value(t, executor.Call[int, int](t.Context(), p, "functions:forks_and_kills", n)); ended != n {
+		t.Errorf("%d of %d", ended, n)
+	}
+}
+
 // An Output that blocks or panics harms nobody else.
 func TestBadOutput(t *testing.T) {
 	p := newProcesses(t, executor.Self(), executor.MaxWorkers(1))

@@ -8,6 +8,7 @@ import signal
 import struct
 import sys
 import types  # what few need (asyncio, traceback) is imported where that is: they take 20 ms
+from _thread import get_ident
 
 BYTES, TEXT, RESERVED, LONG = "$flow:bytes", "$flow:text", '"$flow:', 4096
 
@@ -356,15 +357,30 @@ def stop(signum, frame):
     raise Stopped(128 + signum)
 
 
+# A child that a function forks is to end by SIGTERM, as multiprocessing has it. One that
+# comes before the child has its own handler waits until then: Python forgets in a child
+# what its parent's handler has not dealt with.
+masks = {}
+
+
+def hold():
+    masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def let_go():
+    signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop(get_ident()))
+
+
 def as_usual():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    let_go()
 
 
 def main():
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # flow decides what ends
-    os.register_at_fork(after_in_child=as_usual)  # multiprocessing ends its own by SIGTERM
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=as_usual)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")

@@ -183,6 +183,19 @@ def forks(x):
     return x
 
 
+def forks_and_kills(n):
+    """How many of n children ended by the SIGTERM that they got at once."""
+    ended = 0
+    for _ in range(n):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(2)
+            os._exit(0)
+        os.kill(pid, signal.SIGTERM)
+        ended += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    return ended
+
+
 def thread_stays(_):
     import threading
     threading.Thread(target=time.sleep, args=(1000,)).start()
