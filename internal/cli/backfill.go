@@ -205,7 +205,7 @@ func pastTimes(w *dag.Workflow, f *backfillFlags, now time.Time) ([]*past, error
 		if to.After(now) {
 			to = now // what is to come is the service's
 		}
-		for t, ok := firing(s, d, from.Add(-time.Nanosecond)); ok && !t.At.After(to); t, ok = firing(s, d, t.At) {
+		for t, ok := schedule.Next(s, d, from.Add(-time.Nanosecond)); ok && !t.At.After(to); t, ok = schedule.Next(s, d, t.At) {
 			p := &past{index: i, key: schedule.Key(w, d), at: t.At, before: t.At}
 			if prev, ok := s.Prev(t.At); ok {
 				p.before = prev.At

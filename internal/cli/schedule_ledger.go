@@ -159,7 +159,7 @@ func rowLine(r *store.Row, st style) string {
 		what = ""
 	}
 	if of := whatOf(r); of != "" {
-		what = strings.TrimSpace(what + " " + printable(of))
+		what = strings.TrimSpace(what + " " + oneLine(of))
 	}
 	parts = append(parts, st.faint(what))
 	if r.Shifted {
@@ -169,7 +169,7 @@ func rowLine(r *store.Row, st style) string {
 		parts = append(parts, duration(late)+" late")
 	}
 	if note != "" {
-		parts = append(parts, printable(note))
+		parts = append(parts, oneLine(note))
 	}
 	return strings.TrimRight(strings.Join(parts, "  "), " ")
 }

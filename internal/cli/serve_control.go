@@ -42,11 +42,11 @@ func schedulesOf(w *dag.Workflow, now time.Time) []web.Schedule {
 	for i := range w.Schedules {
 		d := &w.Schedules[i]
 		one := web.Schedule{
-			Workflow: w.Name, Cron: d.Cron, Timezone: cmp.Or(d.Timezone, "UTC"), Overlap: d.Overlap, Catchup: d.Catchup,
+			Workflow: w.Name, Cron: d.Cron, Timezone: d.Timezone, Overlap: d.Overlap, Catchup: d.Catchup,
 			Index: i, Enabled: d.Enabled,
 		}
 		if s, err := cron.Parse(d.Cron, d.Timezone, d.Start); err == nil && d.Enabled {
-			if t, ok := firing(s, d, now); ok {
+			if t, ok := schedule.Next(s, d, now); ok {
 				one.Next, one.Shifted = t.At, t.Shifted
 			}
 		}

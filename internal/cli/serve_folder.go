@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
-	"flow/engine"
-	"flow/internal/cron"
-	"flow/internal/schedule"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"flow/engine"
+	"flow/internal/cron"
+	"flow/internal/schedule"
 )
 
 // folderEvery is how often the folder is looked at even if nothing tells of a change: on
@@ -134,7 +135,7 @@ func (s *service) tryStarts(f *schedule.File) {
 		if err != nil || !d.Enabled {
 			continue
 		}
-		t, ok := firing(c, d, time.Now())
+		t, ok := schedule.Next(c, d, time.Now())
 		if !ok {
 			continue
 		}

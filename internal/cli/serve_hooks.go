@@ -7,16 +7,17 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"flow/dag"
-	"flow/engine"
-	"flow/internal/schedule"
-	"flow/internal/web"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"flow/dag"
+	"flow/engine"
+	"flow/internal/schedule"
+	"flow/internal/web"
 )
 
 // Hook implements web.Control.
@@ -33,7 +34,7 @@ func (s *service) Hook(ctx context.Context, path string, h http.Header, body []b
 		w := f.Plan.Workflow
 		for i := range w.Triggers {
 			if t := &w.Triggers[i]; t.Webhook != "" && t.Webhook == path {
-				run, err := s.hooked(ctx, w, t, h, body)
+				run, err := s.hooked(ctx, f.Plan, t, h, body)
 				if err != nil {
 					s.hookLog(path, err)
 				}
@@ -46,8 +47,8 @@ func (s *service) Hook(ctx context.Context, path string, h http.Header, body []b
 	return "", err
 }
 
-// hookLog tells what became of a request that started nothing: who sent it asks later. Each
-// path has a line a second at most.
+// hookLog tells what became of a request that started nothing: who sent it asks later. It
+// writes a line a second at most.
 func (s *service) hookLog(path string, err error) {
 	s.hooks.mu.Lock()
 	defer s.hooks.mu.Unlock()
@@ -58,7 +59,8 @@ func (s *service) hookLog(path string, err error) {
 }
 
 // hooked starts the run that a request asks for.
-func (s *service) hooked(ctx context.Context, w *dag.Workflow, t *dag.Trigger, h http.Header, body []byte) (string, error) {
+func (s *service) hooked(ctx context.Context, plan *dag.Plan, t *dag.Trigger, h http.Header, body []byte) (string, error) {
+	w := plan.Workflow
 	if t.Secret != "" {
 		secret, err := s.secrets.get(ctx, s.runner.engine, w, t.Secret)
 		if err != nil {
@@ -72,11 +74,7 @@ func (s *service) hooked(ctx context.Context, w *dag.Workflow, t *dag.Trigger, h
 	if err != nil {
 		return "", &web.InputError{Err: err}
 	}
-	f := s.workflow(w.Name)
-	if f == nil {
-		return "", web.ErrNotFound
-	}
-	if _, err := engine.NewStart(f.Plan, engine.Options{Params: params}, time.Now()); err != nil {
+	if _, err := engine.NewStart(plan, engine.Options{Params: params}, time.Now()); err != nil {
 		return "", &web.InputError{Err: err}
 	}
 	order, err := orderOf(web.StartOptions{Params: params})

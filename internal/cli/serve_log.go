@@ -37,7 +37,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelError {
 		b.WriteString("error: ")
 	}
-	b.WriteString(printable(r.Message))
+	b.WriteString(oneLine(r.Message))
 	add := func(a slog.Attr) bool {
 		text := a.Value.String()
 		if strings.ContainsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || c == '"' || !unicode.IsPrint(c) }) {
@@ -55,19 +55,6 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := h.out.Write(b.Bytes())
 	return err
-}
-
-// printable is a text of one line that can do nothing to a terminal.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c == '\n' || c == '\t' {
-			return ' '
-		}
-		if !unicode.IsPrint(c) {
-			return unicode.ReplacementChar
-		}
-		return c
-	}, s)
 }
 
 // WithAttrs implements slog.Handler.

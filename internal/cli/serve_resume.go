@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
+	"time"
+
 	"flow/dag"
 	"flow/engine"
 	"flow/internal/schedule"
 	"flow/internal/store"
-	"time"
 )
 
 // lookEvery is how often the service looks for runs that nobody has in hand any more.
@@ -40,14 +41,15 @@ func (r *serveRunner) lookOnce() error {
 	owned := make(map[string]bool)
 	for i := range unended {
 		rec := &unended[i]
-		if !r.mayTry(rec.ID) {
+		ours, may := r.mayTry(rec.ID)
+		if ours {
 			continue
 		}
-		if _, is := r.home.Owner(rec.ID); !is {
+		if _, is := r.home.Owner(rec.ID); is {
+			owned[rec.ID] = true
+		} else if may {
 			r.resume(rec)
-			continue
 		}
-		owned[rec.ID] = true
 	}
 	r.mu.Lock()
 	for id := range owned {
@@ -75,12 +77,13 @@ func (r *serveRunner) lookOnce() error {
 	return nil
 }
 
-// mayTry reports whether it is time to go on with a run, if nobody does.
-func (r *serveRunner) mayTry(id string) bool {
+// mayTry reports whether a run is in this process's hands, and else whether it is time to
+// go on with it, if nobody does.
+func (r *serveRunner) mayTry(id string) (ours, may bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.delays[id]
-	return r.live[id] == nil && (t == nil || !time.Now().Before(t.next))
+	return r.live[id] != nil, t == nil || !time.Now().Before(t.next)
 }
 
 // tried notes that a run did not come to its end, so that each try comes later than the

@@ -160,6 +160,7 @@ func (r *serveRunner) claim(id string) (context.Context, *liveRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.live[id] != nil {
+		cancel(nil)
 		return nil, nil
 	}
 	r.live[id] = l
@@ -172,12 +173,13 @@ func (r *serveRunner) claim(id string) (context.Context, *liveRun) {
 func (r *serveRunner) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.live[id].cancel(nil) // its context would stay among those of the service
 	delete(r.live, id)
 }
 
-// inTurn calls do on a goroutine of its own, for a run that was claimed. Runs of a workflow with a limit take their
-// places one after the other: the next begins when do calls turn, which it does in any
-// case.
+// inTurn calls do on a goroutine of its own, for a run that was claimed. Runs of a workflow
+// with a limit take their places one after the other: the next begins when do calls turn,
+// which it does in any case.
 func (r *serveRunner) inTurn(w *dag.Workflow, do func(turn func())) {
 	if w.Concurrency.MaxRuns == 0 {
 		go func() {
@@ -257,11 +259,12 @@ func (r *serveRunner) place(ctx context.Context, w *dag.Workflow, run, onLimit s
 // not spoken of.
 func (r *serveRunner) refused(ctx context.Context, id, workflow string, err error) {
 	r.mu.Lock()
-	begins := r.live[id] != nil && r.live[id].begins
+	begins := r.live[id].begins
 	r.mu.Unlock()
+	cause := context.Cause(ctx)
 	r.release(id)
 	if _, there := r.home.Get(id); there == nil { // it has begun before, and goes on later
-		if !errors.Is(context.Cause(ctx), errStopping) {
+		if !errors.Is(cause, errStopping) {
 			r.tried(id)
 			r.say("run %s of %s can't go on yet: %v", id, workflow, err)
 			r.answer(id, err)
@@ -269,7 +272,7 @@ func (r *serveRunner) refused(ctx context.Context, id, workflow string, err erro
 		}
 		return
 	}
-	switch cause := context.Cause(ctx); {
+	switch {
 	case errors.Is(cause, errStopping), errors.Is(cause, errWithdrawn) && !begins: // that has been told
 		return
 	case errors.Is(cause, errWithdrawn):

@@ -446,11 +446,10 @@ tasks:
 	}
 	s.serve("--drain", "1m")
 	s.ends(id, "running")
-	go func() {
-		time.Sleep(50 * time.Millisecond)
-		s.write("go", "")
-	}()
-	s.end(syscall.SIGTERM) // now it has the time
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	s.until("it drains", func() bool { return strings.Contains(s.log.String(), " draining ") })
+	s.write("go", "") // now it has the time
+	<-s.ended
 	if out := readFile(t, filepath.Join(s.dir, "out")); out != "once\nwaited\n" {
 		t.Errorf("%q: %s", out, s.log)
 	}
@@ -605,5 +604,19 @@ func TestServeRetry(t *testing.T) {
 	rows := s.rows("fails")
 	if len(rows) != 2 || rows[0].Trigger != "manual" {
 		t.Errorf("%+v", rows)
+	}
+}
+
+// A run that is out of the service's hands leaves nothing in its context, which lives as
+// long as the service.
+func TestReleaseEndsContext(t *testing.T) {
+	r := newServeRunner(nil, nil, "", nil)
+	ctx, l := r.claim("R1")
+	if _, twice := r.claim("R1"); l == nil || twice != nil {
+		t.Fatal("it is in hand once")
+	}
+	r.release("R1")
+	if ctx.Err() == nil || r.ctx.Err() != nil {
+		t.Errorf("%v, %v", ctx.Err(), r.ctx.Err())
 	}
 }

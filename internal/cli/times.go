@@ -11,6 +11,7 @@ import (
 
 	"flow/dag"
 	"flow/internal/cron"
+	"flow/internal/schedule"
 )
 
 // nextTimes tells when a workflow's schedules fire next, a line for each.
@@ -40,7 +41,7 @@ func named(s *dag.Schedule) string { return fit(s.Cron, 40) + " " + s.Timezone }
 func firings(c *cron.Schedule, s *dag.Schedule, from time.Time, n int) []string {
 	var times []string
 	for range n {
-		t, ok := firing(c, s, from)
+		t, ok := schedule.Next(c, s, from)
 		if !ok {
 			break
 		}
@@ -55,15 +56,6 @@ func firings(c *cron.Schedule, s *dag.Schedule, from time.Time, n int) []string 
 		return []string{"never again"}
 	}
 	return times
-}
-
-// firing is the first time of a schedule after a moment, within its start and end.
-func firing(c *cron.Schedule, s *dag.Schedule, after time.Time) (cron.Time, bool) {
-	if !s.Start.IsZero() && after.Before(s.Start) {
-		after = s.Start.Add(-1)
-	}
-	t, ok := c.Next(after)
-	return t, ok && (s.End.IsZero() || t.At.Before(s.End))
 }
 
 // ahead tells how far away a moment to come is: in 12m05s, in 3 days.
@@ -99,7 +91,7 @@ type timetable struct {
 	more  bool // there is one
 }
 
-func (t *timetable) advance(after time.Time) { t.next, t.more = firing(t.sched, t.def, after) }
+func (t *timetable) advance(after time.Time) { t.next, t.more = schedule.Next(t.sched, t.def, after) }
 
 // occasion is a time of one of several schedules.
 type occasion struct {

@@ -265,14 +265,14 @@ func (f *Folder) own() {
 // Forget lets the next look read every file, whether it seems to have changed or not.
 func (f *Folder) Forget() {
 	for _, file := range f.files {
-		if file.stamp.size >= 0 {
+		if file.stamp != (stamp{}) && file.stamp.size >= 0 {
 			file.stamp.size, file.stamp.written = 0, -1
 		}
 	}
 }
 
-// Files are the folder's workflow files as of the last look, by path. They are not changed
-// any more.
+// Files are the folder's workflow files as of the last look, by path. What is exported of
+// them is not changed any more.
 func (f *Folder) Files() []*File { return f.order }
 
 // Versions are the workflows that are in force.

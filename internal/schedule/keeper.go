@@ -190,7 +190,7 @@ func entriesOf(v *Version) []*entry {
 		}
 		key := Key(w, d)
 		all = append(all, &entry{
-			cause:   Cause{Key: key, Workflow: w.Name, Trigger: "schedule", What: d.Cron + " " + zone(d.Timezone), Active: d.Enabled},
+			cause:   Cause{Key: key, Workflow: w.Name, Trigger: "schedule", What: d.Cron + " " + d.Timezone, Active: d.Enabled},
 			version: v, index: i, sched: s, def: d, jitter: jitterOf(key, d.Jitter),
 		})
 	}
@@ -210,27 +210,23 @@ func entriesOf(v *Version) []*entry {
 	return append(all, &entry{cause: Cause{Key: KeyOfPeople(w.Name), Workflow: w.Name, Trigger: "manual", Active: true}, version: v})
 }
 
-func zone(name string) string {
-	if name == "" {
-		return "UTC"
-	}
-	return name
-}
-
 // seek finds the next time after Upto.
 func (e *entry) seek() {
 	e.more = false
 	if e.sched == nil {
 		return
 	}
-	after := e.cause.Upto
-	if !e.def.Start.IsZero() && after.Before(e.def.Start) {
-		after = e.def.Start.Add(-time.Nanosecond)
+	e.next, e.more = Next(e.sched, e.def, e.cause.Upto)
+}
+
+// Next is the first time of a schedule after a moment, within its start and end; false:
+// there is none.
+func Next(s *cron.Schedule, def *dag.Schedule, after time.Time) (cron.Time, bool) {
+	if !def.Start.IsZero() && after.Before(def.Start) {
+		after = def.Start.Add(-time.Nanosecond)
 	}
-	e.next, e.more = e.sched.Next(after)
-	if e.more && !e.def.End.IsZero() && !e.next.At.Before(e.def.End) {
-		e.more = false
-	}
+	t, ok := s.Next(after)
+	return t, ok && (def.End.IsZero() || t.At.Before(def.End))
 }
 
 // due is when the next time is to be decided on.
@@ -249,16 +245,15 @@ func (k *Keeper) look() {
 	}
 }
 
-// Tick decides on all times that have come. After an error nothing is changed, and it is to
-// be called again. more: there are so many that it is to be called again at once.
-//
-// Its cost is linear in schedules where something is due, or the clock was set back.
+// Tick decides on all times that have come. After an error it is to be called again: what
+// was not recorded has not changed. more: there are so many that it is to be called again at
+// once. Its cost is linear in schedules.
 func (k *Keeper) Tick(now time.Time) (more bool, err error) {
 	if err := k.advance(now); err != nil {
 		return false, err
 	}
 	d := k.decision(now)
-	if !d.now.Before(k.last) && (!k.due || d.now.Before(k.first)) {
+	if !k.last.IsZero() && !d.now.Before(k.last) && (!k.due || d.now.Before(k.first)) {
 		k.last = d.now
 		return false, nil
 	}
