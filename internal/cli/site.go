@@ -21,16 +21,10 @@ type siteRuns struct{ h *engine.Home }
 // NewSiteRuns returns the runs of a home, for pages and the API.
 func NewSiteRuns(h *engine.Home) web.Runs { return siteRuns{h} }
 
-// idLength is the length of a run's id.
-const idLength = 26
-
 // find looks a run up by its whole id: what becomes the name of a file is the store's own.
 func (s siteRuns) find(id string) (store.Run, error) {
-	if len(id) != idLength { // the end of one would be looked for among all
-		return store.Run{}, fmt.Errorf("there is no such run: %w", web.ErrNotFound)
-	}
-	r, err := s.h.Find(id)
-	if errors.Is(err, store.ErrNoRun) || err == nil && r.ID != strings.ToUpper(id) {
+	r, err := s.h.Get(strings.ToUpper(id))
+	if errors.Is(err, store.ErrNoRun) {
 		return r, fmt.Errorf("there is no such run: %w", web.ErrNotFound)
 	}
 	return r, err

@@ -142,7 +142,7 @@ func (s *Store) Runs(f Filter) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		before := int64(math.MaxInt64)
 		if f.Before != "" {
-			r, err := s.Find(f.Before)
+			r, err := s.Get(f.Before)
 			if err != nil {
 				yield(Run{}, err)
 				return
