@@ -102,7 +102,7 @@ func (r *serveRunner) tried(id string) {
 
 // resume goes on with a run.
 func (r *serveRunner) resume(rec *store.Run) {
-	ctx, l := r.claim(rec.ID)
+	ctx, l := r.claim(rec.ID, true)
 	if l == nil {
 		return
 	}
@@ -113,11 +113,8 @@ func (r *serveRunner) resume(rec *store.Run) {
 	r.goOn(ctx, rec.ID, w, l)
 }
 
-// goOn goes on with a run that was claimed. It waits for a place: it had one before.
+// goOn goes on with a run that was claimed again. It waits for a place: it had one before.
 func (r *serveRunner) goOn(ctx context.Context, id string, w *dag.Workflow, l *liveRun) {
-	r.mu.Lock()
-	l.again = true
-	r.mu.Unlock()
 	r.inTurn(w, func(turn func()) {
 		defer turn()
 		place, err := r.place(ctx, w, id, "queue")

@@ -140,11 +140,12 @@ func (r *serveRunner) Replace(id string) {
 
 // Launch implements schedule.Runner.
 func (r *serveRunner) Launch(f schedule.Firing) {
-	ctx, l := r.claim(f.Run)
+	_, err := r.home.Get(f.Run)
+	ctx, l := r.claim(f.Run, err == nil)
 	if l == nil {
 		return // it is in hand, and will be told of
 	}
-	if _, err := r.home.Get(f.Run); err == nil { // it began, and a crash came before that was in the ledger
+	if l.again { // it began, and a crash came before that was in the ledger
 		r.goOn(ctx, f.Run, f.Version.Plan.Workflow, l)
 		return
 	}
@@ -153,10 +154,11 @@ func (r *serveRunner) Launch(f schedule.Firing) {
 	})
 }
 
-// claim takes a run into this process's hands; nil: it is already, or it is too late.
-func (r *serveRunner) claim(id string) (context.Context, *liveRun) {
+// claim takes a run into this process's hands; nil: it is already, or it is too late. again:
+// it has begun before.
+func (r *serveRunner) claim(id string, again bool) (context.Context, *liveRun) {
 	ctx, cancel := context.WithCancelCause(r.ctx)
-	l := &liveRun{cancel: cancel}
+	l := &liveRun{cancel: cancel, again: again}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.live[id] != nil {

@@ -611,8 +611,8 @@ func TestServeRetry(t *testing.T) {
 // long as the service.
 func TestReleaseEndsContext(t *testing.T) {
 	r := newServeRunner(nil, nil, "", nil)
-	ctx, l := r.claim("R1")
-	if _, twice := r.claim("R1"); l == nil || twice != nil {
+	ctx, l := r.claim("R1", false)
+	if _, twice := r.claim("R1", false); l == nil || twice != nil {
 		t.Fatal("it is in hand once")
 	}
 	r.release("R1")
